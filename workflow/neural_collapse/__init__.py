@@ -1,0 +1,19 @@
+"""Measure, draw and explain neural collapse.
+
+The public names are loaded on first use, so that importing one step's module never loads (or depends on) the others.
+"""
+
+import importlib
+
+_HOME = {
+    "collapse_measures": "measures",
+    "CollapseAccumulator": "accumulation",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,46 @@
+"""`python -m neural_collapse <step>` runs any one step of the pipeline by hand, on files.
+
+Every module of `neural_collapse.steps` is a step: `arguments(parser)` declares its flags and `run(options)` does the
+work. Only the module of the chosen step is imported.
+"""
+
+import argparse
+import ast
+import importlib
+import sys
+from pathlib import Path
+
+from .errors import InputError
+
+_STEPS = Path(__file__).parent / "steps"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    given = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(prog="python -m neural_collapse", description=__doc__.splitlines()[0])
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    for name, summary in _summaries().items():
+        step = steps.add_parser(name, help=summary, description=summary)
+        if given and given[0] == name:
+            module = importlib.import_module(f".steps.{name.replace('-', '_')}", __package__)
+            module.arguments(step)
+            step.set_defaults(run=module.run)
+    options = parser.parse_args(given)
+    try:
+        options.run(options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _summaries() -> dict[str, str]:
+    """Every step and the first line of its docstring, read without importing it (an import would load torch)."""
+    return {
+        path.stem.replace("_", "-"): ast.get_docstring(ast.parse(path.read_text())).splitlines()[0]
+        for path in sorted(_STEPS.glob("[!_]*.py"))
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Files: written whole or not at all, and read back with one clear sentence when they are damaged."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from .errors import InputError
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; rename it to `path` once the block ends without an error.
+
+    A process killed at any moment leaves either the old file or the new one, never a half of it. The temporary name
+    keeps the suffix, because writers of pictures choose the format by it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
+    """Write named arrays, and a few strings about them, as one safetensors file."""
+    with whole_file(path) as temporary:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, metadata)
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """Read every array of a safetensors file; raises InputError where it is missing or damaged."""
+    with _open_arrays(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """Read the strings stored beside the arrays; raises InputError where the file is missing or damaged."""
+    with _open_arrays(path) as file:
+        return file.metadata() or {}
+
+
+@contextlib.contextmanager
+def _open_arrays(path):
+    if not Path(path).is_file():
+        raise InputError(f"{path}: there is no such file.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
+    except SafetensorError as error:
+        raise InputError(
+            f"{path}: not a whole safetensors file ({error}); delete it and make it again, or run `dvc checkout`."
+        ) from None
+
+
+def write_csv(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table without its index; every float as the shortest text that reads back to the same float64."""
+    with whole_file(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def write_json(path: str | Path, value: object) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
