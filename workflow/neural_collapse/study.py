@@ -1,0 +1,333 @@
+"""The configuration file as a table of runs, checked against the schema and against what the library knows.
+
+This module loads neither torch nor torchvision: what networks, data sets, losses and figures there are is read from the
+sources of their modules, so that a plan of thousands of jobs is made in a second on a machine without either.
+"""
+
+import ast
+import copy
+import difflib
+import functools
+import importlib.util
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from .errors import InputError
+from .schedule import default_drops, measured_epochs
+
+_LIBRARY = Path(__file__).parent
+_SCHEMA = _LIBRARY.parent / "schemas" / "config.schema.yaml"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a data set, a network, a loss and a seed.
+
+    `settings` holds every key of the schema's `training`, defaults filled in; `network_options` the network's own.
+    """
+
+    dataset: str
+    network: str
+    loss: str
+    seed: int
+    settings: dict[str, Any] = field(compare=False)
+    network_options: dict[str, Any] = field(compare=False)
+
+    @property
+    def pair(self) -> str:
+        """The run without its seed, which is what a learning rate is chosen for."""
+        return f"{self.dataset}-{self.network}-{self.loss}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.pair}-seed{self.seed}"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study of config.yaml: its runs and everything else the schema says of a study, defaults filled in."""
+
+    name: str
+    runs: tuple[Run, ...]
+    datasets: dict[str, dict[str, Any]]
+    attack: dict[str, Any]
+    theory: dict[str, dict[str, Any]]
+    figures: tuple[str, ...]
+    layers: bool
+    sweep_rates: tuple[float, ...]
+
+    @property
+    def swept(self) -> dict[str, Run]:
+        """The runs whose learning rate is chosen by a sweep, one for each pair: the one with the first seed."""
+        chosen: dict[str, Run] = {}
+        for run in self.runs:
+            if run.settings["learning_rate"] == "sweep":
+                chosen.setdefault(run.pair, run)
+        return chosen
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Read config.yaml; raises InputError where it is missing or not YAML."""
+    try:
+        return yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())}).") from None
+
+
+def load_study(config: dict[str, Any], name: str | None = None) -> Study:
+    """Check a configuration and build the study it names (or the one given).
+
+    Raises InputError, one sentence with the key, the value and what is allowed, for every mistake.
+    """
+    config = copy.deepcopy(config)
+    if name is not None:
+        config["study"] = name
+    _check_schema(config)
+    name = config["study"]
+    if name not in config["studies"]:
+        raise InputError(f"config.yaml: study: {_unknown('study', name, config['studies'])}")
+    study, where = config["studies"][name], f"config.yaml: studies.{name}"
+
+    for key, options in study["networks"].items():
+        _check_network(f"{where}.networks", key, options)
+    pairs = {pair: _check_pair(f"{where}.runs", pair, study["datasets"]) for pair in study["runs"]}
+    datasets = {}
+    for dataset, _, _ in pairs.values():
+        datasets.setdefault(dataset, _dataset(dataset, study["datasets"].get(dataset, {}), f"{where}.datasets"))
+    runs = []
+    for pair, (dataset, network, loss) in pairs.items():
+        settings = _settings(f"{where}.runs.{pair}", study["training"], study["runs"][pair] or {})
+        options = study["networks"].get(network, {})
+        runs += [Run(dataset, network, loss, seed, settings, options) for seed in study["seeds"]]
+    for key, system in study["theory"].items():
+        if len(system["spectrum"]) != system["classes"] - 1 or system["features"] < system["classes"] - 1:
+            raise InputError(
+                f"{where}.theory.{key}: {system['classes']} classes need {system['classes'] - 1} numbers in `spectrum` "
+                f"and at least as many features; found {len(system['spectrum'])} and {system['features']}."
+            )
+    for figure in study["figures"]:
+        if figure not in known_figures():
+            raise InputError(f"{where}.figures: {_unknown('figure', figure, known_figures())}")
+    sweep = study["sweep"]
+    return Study(
+        name=name,
+        runs=tuple(runs),
+        datasets=datasets,
+        attack=study["attack"],
+        theory=study["theory"],
+        figures=tuple(study["figures"]),
+        layers=study["layers"],
+        sweep_rates=_logarithmic(sweep["lowest"], sweep["highest"], sweep["count"]),
+    )
+
+
+# What the library knows, read from its sources.
+
+
+@functools.cache
+def literals(module: str) -> dict[str, Any]:
+    """The upper-case literals a module of the library assigns, read without importing it."""
+    found = {}
+    for node in _tree(_LIBRARY / f"{module.replace('.', '/')}.py").body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            try:
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:  # a computed value is nobody's declaration
+                continue
+    return found
+
+
+def _modules(package: str) -> list[str]:
+    return sorted(path.stem for path in (_LIBRARY / package).glob("[!_]*.py"))
+
+
+def known_networks() -> list[str]:
+    """Every network of the library's own families, such as `vgg11`; torchvision's models come on top."""
+    return [f"{family}{depth}" for family in _modules("networks") for depth in literals(f"networks.{family}").get("DEPTHS", ())]
+
+
+def known_figures() -> list[str]:
+    return [module.replace("_", "-") for module in _modules("figures") if module.startswith("figure_")]
+
+
+def network_module(name: str) -> str:
+    """The module of `networks` that builds a network: its own family's, or the one for torchvision's models."""
+    family = re.match(r"[a-z_]*", name).group()
+    return family if name in known_networks() else "torchvision_model"
+
+
+@functools.cache
+def _torchvision_models() -> frozenset[str] | None:
+    """The names of torchvision's models, or None where it is not installed beside the workflow (conda)."""
+    found = importlib.util.find_spec("torchvision")
+    if found is None:
+        return None
+    sources = Path(found.origin).parent.joinpath("models").glob("*.py")
+    return frozenset(re.findall(r"^@register_model\(\)\n(?:@.*\n)*def (\w+)", "\n".join(s.read_text() for s in sources), re.M))
+
+
+@functools.cache
+def _options_of(module: str) -> frozenset[str]:
+    """The keyword arguments of a network module's `build` that a user may set: those with a default."""
+    for node in _tree(_LIBRARY / "networks" / f"{module}.py").body:
+        if isinstance(node, ast.FunctionDef) and node.name == "build":
+            return frozenset(a.arg for a, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if default)
+    raise InputError(f"networks/{module}.py: there is no function `build`.")
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+# The checks, each one sentence.
+
+
+def _check_pair(where: str, pair: str, own: dict[str, Any]) -> tuple[str, str, str]:
+    parts = pair.split("-")
+    if len(parts) != 3:
+        raise InputError(f"{where}: '{pair}' is not a run; write {{dataset}}-{{network}}-{{loss}}, such as mnist-vgg11-mse.")
+    dataset, network, loss = parts
+    if dataset not in own and dataset not in _modules("datasets"):
+        raise InputError(f"{where}.{pair}: {_unknown('data set', dataset, [*own, *_known_datasets()])}")
+    _check_network(f"{where}.{pair}", network, {})
+    if loss not in literals("losses")["LOSSES"]:
+        raise InputError(f"{where}.{pair}: {_unknown('loss', loss, literals('losses')['LOSSES'])}")
+    return dataset, network, loss
+
+
+def _known_datasets() -> list[str]:
+    return [name for name in _modules("datasets") if name not in ("arrays", "folder", "preparation")]
+
+
+def _check_network(where: str, name: str, options: dict[str, Any]) -> None:
+    torchvision_models = _torchvision_models()
+    if name not in known_networks() and torchvision_models is not None and name not in torchvision_models:
+        known = ", ".join(known_networks())
+        guess = difflib.get_close_matches(name, [*known_networks(), *torchvision_models], n=1)
+        hint = f" (did you mean '{guess[0]}'?)" if guess else ""
+        raise InputError(
+            f"{where}: no network named '{name}'{hint}; known: {known}, and the classifiers of torchvision.models."
+        )
+    allowed = _options_of(network_module(name))
+    for key in options:
+        if key not in allowed:
+            raise InputError(f"{where}.{name}: {_unknown('option', key, allowed)}")
+
+
+def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
+    """The settings of one data set, its module's own defaults filled in."""
+    source = given.get("source", name)
+    if source not in _modules("datasets") or source == "preparation":
+        raise InputError(f"{where}.{name}: {_unknown('source', source, [*_known_datasets(), 'arrays', 'folder'])}")
+    if source in ("arrays", "folder") and "path" not in given:
+        raise InputError(f"{where}.{name}: a data set from `{source}` needs a `path`.")
+    own = literals(f"datasets.{source}")
+    return {
+        "source": source,
+        "path": given.get("path"),
+        "train_per_class": given.get("train_per_class", own["TRAIN_PER_CLASS"]),
+        "padding": given.get("padding", own["PADDING"]),
+        "seed": given["seed"] if "seed" in given else 0,
+    }
+
+
+def _settings(where: str, common: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    properties = _schema()["$defs"]["training"]["properties"]
+    settings = {key: value["default"] for key, value in properties.items() if "default" in value} | common | own
+    epochs = settings["epochs"]
+    drops = settings.setdefault("learning_rate_drops", default_drops(epochs))
+    if drops and (max(drops) >= epochs or sorted(set(drops)) != drops) and "learning_rate_drops" in common | own:
+        raise InputError(f"{where}.learning_rate_drops: {drops} must rise and end before the last epoch, {epochs}.")
+    if settings["warmup_epochs"] >= epochs:
+        raise InputError(f"{where}.warmup_epochs: {settings['warmup_epochs']} must be less than the {epochs} epochs.")
+    try:
+        measured_epochs(epochs, settings["measured_epochs"])
+    except InputError as error:
+        raise InputError(f"{where}.{error}") from None
+    return settings
+
+
+def _logarithmic(lowest: float, highest: float, count: int) -> tuple[float, ...]:
+    """`count` rates from `lowest` to `highest`, in nine significant digits: they are also file names."""
+    low, high = math.log10(lowest), math.log10(highest)
+    return tuple(float(f"{10 ** (low + (high - low) * i / (count - 1)):.8e}") for i in range(count))
+
+
+@functools.cache
+def _schema() -> dict[str, Any]:
+    return yaml.safe_load(_SCHEMA.read_text())
+
+
+def _check_schema(config: dict[str, Any]) -> None:
+    """Raise InputError for the first thing the schema forbids; fill in defaults outside `training`, which merges."""
+    error = jsonschema.exceptions.best_match(_Validator(_schema()).iter_errors(config))
+    if error is not None:
+        where = ".".join(str(part) for part in error.absolute_path)
+        raise InputError(f"config.yaml: {where + ': ' if where else ''}{_sentence(error)}")
+
+
+def _fill_defaults(validator, properties, instance, schema):
+    if isinstance(instance, dict) and schema is not _schema()["$defs"]["training"]:
+        for key, subschema in properties.items():
+            if "default" in subschema:
+                instance.setdefault(key, copy.deepcopy(subschema["default"]))
+    yield from jsonschema.Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
+
+
+_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"properties": _fill_defaults})
+
+
+def _sentence(error: jsonschema.ValidationError) -> str:
+    value, wanted = error.instance, error.validator_value
+    match error.validator:
+        case "additionalProperties":
+            known = error.schema["properties"]
+            return _unknown("key", next(key for key in value if key not in known), known)
+        case "required":
+            return f"the key '{next(key for key in wanted if key not in value)}' is missing."
+        case "enum":
+            return _unknown("choice", value, wanted)
+        case "type":
+            return f"{value!r} is not of type {wanted}."
+        case "oneOf":
+            allowed = " or ".join(_allowed(choice) for choice in wanted)
+            return f"{value!r} is not allowed; it must be {allowed}."
+        case "pattern":
+            return f"{value!r} is not a name; use small letters, digits and underscores."
+        case _:
+            return f"{value!r} is not allowed; it must be {_allowed(error.schema)}."
+
+
+def _allowed(schema: dict[str, Any]) -> str:
+    """What a piece of the schema allows, in words."""
+    if "const" in schema:
+        return f"'{schema['const']}'"
+    words = {
+        "minimum": "at least {}",
+        "exclusiveMinimum": "more than {}",
+        "exclusiveMaximum": "less than {}",
+        "minItems": "at least {} long",
+        "minProperties": "at least {} long",
+        "uniqueItems": "without repeats",
+    }
+    kind = {"integer": "a whole number", "number": "a number", "array": "a list", "object": "a table"}[schema["type"]]
+    return " ".join([kind, " and ".join(text.format(schema[key]) for key, text in words.items() if key in schema)]).strip()
+
+
+def _unknown(kind: str, name: object, known: Iterable[object]) -> str:
+    guess = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
+    hint = f" (did you mean '{guess[0]}'?)" if guess else ""
+    return f"no {kind} named '{name}'{hint}; known: {', '.join(str(k) for k in known) or 'none'}."
