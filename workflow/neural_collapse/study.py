@@ -20,7 +20,7 @@ import jsonschema
 import yaml
 
 from .errors import InputError
-from .schedule import default_drops, measured_epochs
+from .schedule import default_drops
 
 _LIBRARY = Path(__file__).parent
 _SCHEMA = _LIBRARY.parent / "schemas" / "config.schema.yaml"
@@ -64,6 +64,7 @@ class Study:
     theory: dict[str, dict[str, Any]]
     figures: tuple[str, ...]
     layers: bool
+    measured_epochs: int
     sweep_rates: tuple[float, ...]
 
     @property
@@ -108,7 +109,10 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         datasets.setdefault(dataset, _dataset(dataset, study["datasets"].get(dataset, {}), f"{where}.datasets"))
     runs = []
     for pair, (dataset, network, loss) in pairs.items():
-        settings = _settings(f"{where}.runs.{pair}", study["training"], study["runs"][pair] or {})
+        settings = _settings(f"{where}.runs.{pair}", study["training"], study["runs"][pair])
+        settings["measured_epochs"] = _measurable(
+            f"{where}.measured_epochs", study["measured_epochs"], settings["epochs"]
+        )
         options = study["networks"].get(network, {})
         runs += [Run(dataset, network, loss, seed, settings, options) for seed in study["seeds"]]
     for key, system in study["theory"].items():
@@ -129,6 +133,7 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         theory=study["theory"],
         figures=tuple(study["figures"]),
         layers=study["layers"],
+        measured_epochs=study["measured_epochs"],
         sweep_rates=_logarithmic(sweep["lowest"], sweep["highest"], sweep["count"]),
     )
 
@@ -155,7 +160,11 @@ def _modules(package: str) -> list[str]:
 
 def known_networks() -> list[str]:
     """Every network of the library's own families, such as `vgg11`; torchvision's models come on top."""
-    return [f"{family}{depth}" for family in _modules("networks") for depth in literals(f"networks.{family}").get("DEPTHS", ())]
+    return [
+        f"{family}{depth}"
+        for family in _modules("networks")
+        for depth in literals(f"networks.{family}").get("DEPTHS", ())
+    ]
 
 
 def known_figures() -> list[str]:
@@ -175,7 +184,9 @@ def _torchvision_models() -> frozenset[str] | None:
     if found is None:
         return None
     sources = Path(found.origin).parent.joinpath("models").glob("*.py")
-    return frozenset(re.findall(r"^@register_model\(\)\n(?:@.*\n)*def (\w+)", "\n".join(s.read_text() for s in sources), re.M))
+    return frozenset(
+        re.findall(r"^@register_model\(\)\n(?:@.*\n)*def (\w+)", "\n".join(s.read_text() for s in sources), re.M)
+    )
 
 
 @functools.cache
@@ -183,7 +194,9 @@ def _options_of(module: str) -> frozenset[str]:
     """The keyword arguments of a network module's `build` that a user may set: those with a default."""
     for node in _tree(_LIBRARY / "networks" / f"{module}.py").body:
         if isinstance(node, ast.FunctionDef) and node.name == "build":
-            return frozenset(a.arg for a, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if default)
+            return frozenset(
+                a.arg for a, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if default
+            )
     raise InputError(f"networks/{module}.py: there is no function `build`.")
 
 
@@ -192,13 +205,21 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
+def pinned_packages(environment: str) -> list[str]:
+    """The packages that an environment of envs/ pins, such as "training"."""
+    content = yaml.safe_load((_LIBRARY.parents[1] / "envs" / f"{environment}.yaml").read_text())
+    return sorted(content["dependencies"])
+
+
 # The checks, each one sentence.
 
 
 def _check_pair(where: str, pair: str, own: dict[str, Any]) -> tuple[str, str, str]:
     parts = pair.split("-")
     if len(parts) != 3:
-        raise InputError(f"{where}: '{pair}' is not a run; write {{dataset}}-{{network}}-{{loss}}, such as mnist-vgg11-mse.")
+        raise InputError(
+            f"{where}: '{pair}' is not a run; write {{dataset}}-{{network}}-{{loss}}, such as mnist-vgg11-mse."
+        )
     dataset, network, loss = parts
     if dataset not in own and dataset not in _modules("datasets"):
         raise InputError(f"{where}.{pair}: {_unknown('data set', dataset, [*own, *_known_datasets()])}")
@@ -240,7 +261,7 @@ def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
         "path": given.get("path"),
         "train_per_class": given.get("train_per_class", own["TRAIN_PER_CLASS"]),
         "padding": given.get("padding", own["PADDING"]),
-        "seed": given["seed"] if "seed" in given else 0,
+        "seed": given.get("seed", 0),
     }
 
 
@@ -253,11 +274,13 @@ def _settings(where: str, common: dict[str, Any], own: dict[str, Any]) -> dict[s
         raise InputError(f"{where}.learning_rate_drops: {drops} must rise and end before the last epoch, {epochs}.")
     if settings["warmup_epochs"] >= epochs:
         raise InputError(f"{where}.warmup_epochs: {settings['warmup_epochs']} must be less than the {epochs} epochs.")
-    try:
-        measured_epochs(epochs, settings["measured_epochs"])
-    except InputError as error:
-        raise InputError(f"{where}.{error}") from None
     return settings
+
+
+def _measurable(where: str, count: int, epochs: int) -> int:
+    if count > epochs:
+        raise InputError(f"{where}: {count} epochs can't be measured in a run of {epochs}.")
+    return count
 
 
 def _logarithmic(lowest: float, highest: float, count: int) -> tuple[float, ...]:
@@ -324,7 +347,9 @@ def _allowed(schema: dict[str, Any]) -> str:
         "uniqueItems": "without repeats",
     }
     kind = {"integer": "a whole number", "number": "a number", "array": "a list", "object": "a table"}[schema["type"]]
-    return " ".join([kind, " and ".join(text.format(schema[key]) for key, text in words.items() if key in schema)]).strip()
+    return " ".join(
+        [kind, " and ".join(text.format(schema[key]) for key, text in words.items() if key in schema)]
+    ).strip()
 
 
 def _unknown(kind: str, name: object, known: Iterable[object]) -> str:

@@ -1,0 +1,61 @@
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/sweep.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/metrics.smk"
+include: "workflow/rules/theory.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/layers.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        LAYERS.values(),
+
+
+rule data:
+    input:
+        LAYERS["data"],
+
+
+rule sweep:
+    input:
+        LAYERS["sweep"],
+
+
+rule train:
+    input:
+        LAYERS["train"],
+
+
+rule features:
+    input:
+        LAYERS["features"],
+
+
+rule metrics:
+    input:
+        LAYERS["metrics"],
+
+
+rule theory:
+    input:
+        LAYERS["theory"],
+
+
+rule figures:
+    input:
+        LAYERS["figures"],

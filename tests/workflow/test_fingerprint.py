@@ -1,0 +1,89 @@
+"""The code fingerprint sees statements and nothing else, follows imports and nothing else, on every Python."""
+
+import textwrap
+
+import pytest
+from fingerprint import LIBRARY, closure, fingerprint
+
+
+@pytest.fixture
+def library(tmp_path):
+    """Write a small library of the given sources; each test has its own folder, so nothing is remembered."""
+
+    def write(**sources):
+        root = tmp_path / f"version{len(list(tmp_path.iterdir()))}" / "package"
+        for name, source in {"__init__": "", **sources}.items():
+            path = root / f"{name.replace('__in__', '/')}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(source))
+        return root
+
+    return write
+
+
+SOURCE = '''
+"""A module."""
+import math
+
+class A:
+    """A class."""
+    x: int = 1
+
+    def f(self, a, *, b=2.5):
+        """A method."""
+        return f"{a!r:>{self.x}} {math.pi:.3f}" + "b" "c", 1e400, 3j, b"\\x00", ...
+
+async def g(y): # comment
+    async for z in y: yield lambda *args, **k: {**k, "z": [z for z in args if z]}
+'''
+
+
+def test_the_fingerprint_is_the_same_on_every_python(library):
+    assert fingerprint("m", library=library(m=SOURCE)) == "bd613c969e608d0a"
+
+
+def test_comments_docstrings_and_formatting_do_not_count(library):
+    other = SOURCE.replace('"""A module."""', "# gone").replace("A method.", "Another.").replace("b=2.5", "b = 2.50")
+    other = other.replace('"""A class."""', "").replace(": yield", ":\n        yield")
+    assert fingerprint("m", library=library(m=SOURCE)) == fingerprint("m", library=library(m=other))
+
+
+@pytest.mark.parametrize(
+    "old, new", [("2.5", "2.6"), ("a!r", "a!s"), ("x: int = 1", "y: int = 1"), ("if z", "if y"), ("math", "cmath")]
+)
+def test_a_changed_statement_counts(library, old, new):
+    assert old in SOURCE
+    assert fingerprint("m", library=library(m=SOURCE)) != fingerprint("m", library=library(m=SOURCE.replace(old, new)))
+
+
+def test_the_closure_follows_every_form_of_import(library):
+    root = library(
+        a="from . import b\nfrom .c import thing\nimport package.d",
+        b="def f():\n    from .sub.e import g",
+        c="",
+        d="import numpy",
+        sub__in____init__="",
+        sub__in__e="from ..f import h",
+        f="",
+        unreached="",
+    )
+    assert closure("a", library=root) == ["", "a", "b", "c", "d", "f", "sub", "sub.e"]
+
+
+def test_a_step_reaches_what_it_computes_with_and_nothing_after_it():
+    trained = closure("steps.train", "networks.vgg")
+    assert {"training", "losses", "networks.vgg", "steps.train"} <= set(trained)
+    assert not {"measures", "features", "networks.resnet", "networks.densenet", "study"} & set(trained)
+    measured = closure("steps.measure")
+    assert {"measures", "decomposition", "moments"} <= set(measured)
+    assert not {"training", "losses", "networks", "features"} & set(measured)
+    drawn = closure("steps.figure", "figures.figure_07")
+    assert not {"measures", "figures.figure_02", "training"} & set(drawn)
+    extracted = closure("steps.extract_features", "networks.resnet")
+    assert not {"training", "measures", "networks.vgg"} & set(extracted)
+
+
+def test_every_step_stands_alone_in_its_closure():
+    for step in LIBRARY.joinpath("steps").glob("[!_]*.py"):
+        others = {name for name in closure(f"steps.{step.stem}") if name.startswith("steps.")} - {f"steps.{step.stem}"}
+        assert not others, f"{step.stem} reaches {others}"

@@ -1,0 +1,76 @@
+# What every rule shares: the study, the paths, the wildcards and how a job's settings and code reach Snakemake.
+
+import os
+import sys
+from pathlib import Path
+
+WORKFLOW = Path(workflow.basedir) / "workflow"
+sys.path[:0] = [str(WORKFLOW), str(WORKFLOW / "rules")]
+
+from fingerprint import fingerprint
+from neural_collapse.errors import InputError
+from neural_collapse.study import literals, load_study, network_module, pinned_packages
+from records import Records
+
+# Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own.
+os.environ["PYTHONPATH"] = str(WORKFLOW)
+os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+
+try:
+    STUDY = load_study(config)
+except InputError as error:
+    sys.exit(f"error: {error}")
+
+RUNS = {run.name: run for run in STUDY.runs}
+RESULTS = f"results/{STUDY.name}"
+LOGS = f"logs/{STUDY.name}"
+GPU = int(os.path.exists("/dev/nvidia0"))
+workflow.global_resources.setdefault("gpu", config.get("gpu_jobs", 1))
+
+
+wildcard_constraints:
+    run="[a-z0-9_]+-[a-z0-9_]+-[a-z0-9_]+-seed[0-9]+",
+    pair="[a-z0-9_]+-[a-z0-9_]+-[a-z0-9_]+",
+    dataset="[a-z0-9_]+",
+    system="[a-z0-9_]+",
+    rate="[0-9.e-]+",
+
+
+def of_every_run(layer, suffix):
+    return [f"{RESULTS}/{layer}/{run}.{suffix}" for run in RUNS]
+
+
+def checkpoints(wildcards):
+    return [f"{RESULTS}/checkpoints/{wildcards.run}/{i:02d}.safetensors" for i in range(STUDY.measured_epochs)]
+
+
+def data_of_run(wildcards):
+    return f"{RESULTS}/data/{RUNS[wildcards.run].dataset}.safetensors"
+
+
+def flags(settings):
+    """Settings as command-line flags: `{"batch_size": 64}` is `--batch-size 64`; nothing for None, [] or {}."""
+    words = []
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            value = [f"{key}={item}" for key, item in value.items()]
+        if value is None or value == []:
+            continue
+        values = value if isinstance(value, (list, tuple)) else [value]
+        words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return " ".join(words)
+
+
+def identity(wildcards):
+    """The first columns of every table of a run."""
+    run = RUNS[wildcards.run]
+    return flags({"dataset": run.dataset, "network": run.network, "loss": run.loss, "seed": run.seed})
+
+
+def code(step, *modules):
+    """A job's code as one of its parameters: what its step imports, and what it loads by name."""
+    return fingerprint(f"steps.{step}", *modules)
+
+
+def code_with_network(step):
+    return lambda wildcards: code(step, f"networks.{network_module(RUNS[wildcards.run].network)}")

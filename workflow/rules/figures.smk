@@ -1,0 +1,80 @@
+def figure_declares(figure):
+    return literals(f"figures.{figure.replace('-', '_')}")
+
+
+def tables_of_figure(figure):
+    """The tables a figure reads: those of the runs it shows, or of the simulated systems."""
+    declared = figure_declares(figure)
+    if declared["READS"] == "theory":
+        return [f"{RESULTS}/theory/{system}.csv" for system in STUDY.theory]
+    layers = ["metrics", "robustness"] if declared["READS"] == "robustness" else ["metrics"]
+    shown = [run for run in STUDY.runs if run.loss in declared["LOSSES"]]
+    return [f"{RESULTS}/{layer}/{run}.csv" for layer in layers for run in shown]
+
+
+# A figure of something this study does not have is left out.
+FIGURES = [figure for figure in STUDY.figures if tables_of_figure(figure)]
+MSE_RUNS = [run for run in STUDY.runs if run.loss == "mse"]
+
+
+rule figure:
+    input:
+        lambda wildcards: tables_of_figure(wildcards.figure),
+    output:
+        pdf=report(
+            f"{RESULTS}/figures/{{figure}}.pdf",
+            category="Figures",
+            labels={"figure": "{figure}", "format": "pdf"},
+        ),
+        png=report(
+            f"{RESULTS}/figures/{{figure}}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}", "format": "png"},
+        ),
+    log:
+        f"{LOGS}/figures/{{figure}}.log",
+    wildcard_constraints:
+        figure="figure-[a-z0-9-]+",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=lambda wildcards: code("figure", f"figures.{wildcards.figure.replace('-', '_')}"),
+        environment=pinned_packages("analysis"),
+    shell:
+        "python -m neural_collapse figure --figure {wildcards.figure} --tables {input} "
+        "--pdf {output.pdf} --png {output.png} > {log} 2>&1"
+
+
+rule table:
+    input:
+        [f"{RESULTS}/metrics/{run}.csv" for run in MSE_RUNS],
+    output:
+        csv=f"{RESULTS}/tables/table-1.csv",
+        md=report(f"{RESULTS}/tables/table-1.md", caption="../report/table-1.rst", category="Tables"),
+    log:
+        f"{LOGS}/tables/table-1.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("table"),
+        environment=pinned_packages("analysis"),
+    shell:
+        "python -m neural_collapse table --tables {input} --csv {output.csv} --md {output.md} > {log} 2>&1"
+
+
+rule claims:
+    input:
+        of_every_run("metrics", "csv"),
+        of_every_run("robustness", "csv"),
+    output:
+        report(f"{RESULTS}/claims.csv", caption="../report/claims.rst", category="Tables"),
+    log:
+        f"{LOGS}/claims.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("claims"),
+        environment=pinned_packages("analysis"),
+    shell:
+        "python -m neural_collapse claims --tables {input} --output {output} > {log} 2>&1"

@@ -1,0 +1,43 @@
+# Every file that is kept, layer by layer, and the records of how it was made.
+
+LAYERS = {
+    "data": [f"{RESULTS}/data/{dataset}.safetensors" for dataset in STUDY.datasets],
+    "sweep": [f"{RESULTS}/sweep/{pair}/{rate}.csv" for pair in STUDY.swept for rate in STUDY.sweep_rates]
+    + [f"{RESULTS}/sweep/{pair}.json" for pair in STUDY.swept],
+    "train": [
+        f"{RESULTS}/checkpoints/{run}/{file}"
+        for run in RUNS
+        for file in [*(f"{i:02d}.safetensors" for i in range(STUDY.measured_epochs)), "history.csv"]
+    ],
+    "features": of_every_run("features", "safetensors"),
+    "metrics": [
+        *of_every_run("metrics", "csv"),
+        *of_every_run("robustness", "csv"),
+        f"{RESULTS}/metrics.csv",
+        f"{RESULTS}/summary.json",
+    ],
+    "theory": [f"{RESULTS}/theory/{system}.csv" for system in STUDY.theory],
+    "figures": [f"{RESULTS}/figures/{figure}.{kind}" for figure in FIGURES for kind in ("pdf", "png")]
+    + [f"{RESULTS}/tables/table-1.{kind}" for kind in ("csv", "md") if MSE_RUNS]
+    + [f"{RESULTS}/claims.csv"],
+}
+
+if workflow.is_main_process:
+    RECORDS = Records(Path(RESULTS) / "provenance", LAYERS, kept_by_dvc={"data", "train", "features"})
+    if RECORDS.alone():
+        try:
+            RECORDS.restore()
+        except InputError as error:
+            sys.exit(f"error: {error}")
+    elif not workflow.output_settings.dryrun:
+        sys.exit("error: another Snakemake works in this folder; wait until it ends.")
+
+
+onsuccess:
+    if workflow.is_main_process:
+        RECORDS.save()
+
+
+onerror:
+    if workflow.is_main_process:
+        RECORDS.save()

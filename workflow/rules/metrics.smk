@@ -1,0 +1,58 @@
+rule measure:
+    input:
+        f"{RESULTS}/features/{{run}}.safetensors",
+    output:
+        f"{RESULTS}/metrics/{{run}}.csv",
+    log:
+        f"{LOGS}/metrics/{{run}}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        identity=identity,
+        weight_decay=lambda wildcards: RUNS[wildcards.run].settings["weight_decay"],
+        code=code("measure"),
+        environment=pinned_packages("analysis"),
+    shell:
+        "python -m neural_collapse measure {input} {params.identity} --weight-decay {params.weight_decay} "
+        "--output {output} > {log} 2>&1"
+
+
+rule attack:
+    input:
+        data=data_of_run,
+        checkpoints=checkpoints,
+    output:
+        f"{RESULTS}/robustness/{{run}}.csv",
+    log:
+        f"{LOGS}/robustness/{{run}}.log",
+    conda:
+        "../../envs/training.yaml"
+    threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]
+    resources:
+        gpu=GPU,
+    params:
+        identity=identity,
+        settings=lambda wildcards: flags(STUDY.attack | {"threads": RUNS[wildcards.run].settings["threads"]}),
+        code=code_with_network("attack"),
+        environment=pinned_packages("training"),
+    shell:
+        "python -m neural_collapse attack --data {input.data} --checkpoints {input.checkpoints} "
+        "{params.identity} {params.settings} --output {output} > {log} 2>&1"
+
+
+rule collect:
+    input:
+        of_every_run("metrics", "csv"),
+        of_every_run("robustness", "csv"),
+    output:
+        metrics=f"{RESULTS}/metrics.csv",
+        summary=f"{RESULTS}/summary.json",
+    log:
+        f"{LOGS}/collect.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("collect"),
+        environment=pinned_packages("analysis"),
+    shell:
+        "python -m neural_collapse collect {input} --output {output.metrics} --summary {output.summary} " "> {log} 2>&1"

@@ -1,0 +1,42 @@
+def sweep_settings(wildcards):
+    run = STUDY.swept[wildcards.pair]
+    return flags(training_settings(run) | {"learning_rate": float(wildcards.rate)})
+
+
+rule try_learning_rate:
+    input:
+        lambda wildcards: f"{RESULTS}/data/{STUDY.swept[wildcards.pair].dataset}.safetensors",
+    output:
+        f"{RESULTS}/sweep/{{pair}}/{{rate}}.csv",
+    log:
+        f"{LOGS}/sweep/{{pair}}/{{rate}}.log",
+    conda:
+        "../../envs/training.yaml"
+    threads: lambda wildcards: STUDY.swept[wildcards.pair].settings["threads"]
+    resources:
+        gpu=GPU,
+    params:
+        settings=sweep_settings,
+        code=lambda wildcards: code(
+            "try_learning_rate", f"networks.{network_module(STUDY.swept[wildcards.pair].network)}"
+        ),
+        environment=pinned_packages("training"),
+    shell:
+        "exec python -m neural_collapse try-learning-rate --data {input} {params.settings} "
+        "--stop-with-parent --output {output} > {log} 2>&1"
+
+
+rule choose_learning_rate:
+    input:
+        lambda wildcards: [f"{RESULTS}/sweep/{wildcards.pair}/{rate}.csv" for rate in STUDY.sweep_rates],
+    output:
+        f"{RESULTS}/sweep/{{pair}}.json",
+    log:
+        f"{LOGS}/sweep/{{pair}}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("choose_learning_rate"),
+        environment=pinned_packages("analysis"),
+    shell:
+        "python -m neural_collapse choose-learning-rate {input} --output {output} > {log} 2>&1"

@@ -1,0 +1,13 @@
+rule simulate_central_path:
+    output:
+        f"{RESULTS}/theory/{{system}}.csv",
+    log:
+        f"{LOGS}/theory/{{system}}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        settings=lambda wildcards: flags(STUDY.theory[wildcards.system]),
+        code=code("simulate_central_path"),
+        environment=pinned_packages("analysis"),
+    shell:
+        "python -m neural_collapse simulate-central-path {params.settings} --output {output} > {log} 2>&1"

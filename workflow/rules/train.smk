@@ -1,0 +1,44 @@
+def training_settings(run):
+    """Everything that decides a training, but its learning rate where a sweep chooses that."""
+    settings = {"network": run.network, "network_options": run.network_options, "loss": run.loss, "seed": run.seed}
+    settings |= run.settings
+    if settings["learning_rate"] == "sweep":
+        settings["learning_rate"] = None
+    return settings
+
+
+def chosen_learning_rate(wildcards):
+    pair = RUNS[wildcards.run].pair
+    return f"{RESULTS}/sweep/{pair}.json" if pair in STUDY.swept else []
+
+
+# Its output is complete once all of it is renamed into place; until then it works in the resume folder.
+rule train_network:
+    input:
+        data=data_of_run,
+        learning_rate=chosen_learning_rate,
+    output:
+        checkpoints=[f"{RESULTS}/checkpoints/{{run}}/{i:02d}.safetensors" for i in range(STUDY.measured_epochs)],
+        history=f"{RESULTS}/checkpoints/{{run}}/history.csv",
+    log:
+        f"{LOGS}/train/{{run}}.log",
+    # The runs listed first start first.
+    priority: lambda wildcards: len(RUNS) - list(RUNS).index(wildcards.run)
+    conda:
+        "../../envs/training.yaml"
+    threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]
+    resources:
+        gpu=GPU,
+    params:
+        settings=lambda wildcards: flags(training_settings(RUNS[wildcards.run])),
+        code=code_with_network("train"),
+        environment=pinned_packages("training"),
+        checkpoints=subpath(output.history, parent=True),
+        learning_rate=lambda wildcards, input: (
+            f"--learning-rate-from {input.learning_rate}" if input.learning_rate else ""
+        ),
+    shell:
+        "exec python -m neural_collapse train --data {input.data} {params.settings} {params.learning_rate} "
+        "--checkpoints {params.checkpoints} --history {output.history} "
+        f"--resume {RESULTS}/resume/{{wildcards.run}} --code-version {{params.code}} "
+        "--stop-with-parent > {log} 2>&1"
