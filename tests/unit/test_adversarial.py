@@ -1,0 +1,184 @@
+"""DeepFool against a naive version, foolbox and a closed form."""
+
+import foolbox
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from neural_collapse import networks
+from neural_collapse.__main__ import main
+from neural_collapse.adversarial import choose_images, deepfool, robustness
+from neural_collapse.checkpoints import write_checkpoint
+from neural_collapse.datasets import Dataset, write_dataset
+from neural_collapse.errors import InputError
+
+ITERATIONS, OVERSHOOT = 50, 0.02
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Standardised digits, (1797, 1, 8, 8) float32, and their labels."""
+    images, labels = load_digits(return_X_y=True)
+    images = (images - images.mean()) / images.std()
+    return torch.tensor(images.reshape(-1, 1, 8, 8), dtype=torch.float32), torch.tensor(labels)
+
+
+@pytest.fixture(scope="module")
+def network(digits):
+    """A small VGG trained on 1,280 digits until it classifies most of them: its boundaries are curved."""
+    images, labels = digits
+    network = networks.build("vgg11", in_channels=1, classes=10, image_size=8, seed=0, width=0.125)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.03, momentum=0.9, weight_decay=5e-4)
+    for _ in range(12):
+        for batch in torch.arange(1280).split(64):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(network(images[batch]), labels[batch]).backward()
+            optimizer.step()
+    network.eval()
+    error = (network(images[1280:]).argmax(1) != labels[1280:]).float().mean()
+    assert error < 0.15
+    return network
+
+
+def naive_deepfool(network, image):
+    """Algorithm 2 of the paper for one image (1, C, H, W): every class's gradient by a backward pass of its own."""
+    start = network(image)[0].argmax().item()
+    total = torch.zeros_like(image)
+    for _ in range(ITERATIONS):
+        point = image + (1 + OVERSHOOT) * total
+        logits = network(point)[0]
+        if logits.argmax().item() != start:
+            break
+        jacobian = torch.autograd.functional.jacobian(lambda point: network(point)[0], point)
+        ways = []
+        for k in range(len(logits)):
+            if k != start:
+                difference, normal = logits[k] - logits[start], jacobian[k] - jacobian[start]
+                ways.append((difference.abs() / normal.norm(), difference.abs() / normal.norm() ** 2 * normal))
+        total = total + min(ways, key=lambda way: way[0])[1]
+    return (1 + OVERSHOOT) * total
+
+
+def norms(perturbations):
+    return perturbations.detach().flatten(1).norm(dim=1)
+
+
+def relative_difference(ours, theirs):
+    return ((norms(ours) - norms(theirs)).abs() / norms(theirs)).median().item()
+
+
+@pytest.fixture(scope="module")
+def attacked(network, digits):
+    images = digits[0][1280:1340]
+    return images, *deepfool(network, images, iterations=ITERATIONS, overshoot=OVERSHOOT)
+
+
+def test_agrees_with_one_image_at_a_time(network, attacked):
+    images, perturbations, fooled = attacked
+    naive = torch.cat([naive_deepfool(network, image[None]) for image in images])
+    assert fooled.all()
+    assert relative_difference(perturbations, naive) < 1e-4
+
+
+def test_agrees_with_foolbox(network, attacked):
+    images, perturbations, _ = attacked
+    # Bounds wide enough never to clip, as the standardised space has none; labels are the network's own predictions.
+    model = foolbox.PyTorchModel(network, bounds=(-1e6, 1e6), device="cpu")
+    attack = foolbox.attacks.L2DeepFoolAttack(steps=ITERATIONS, candidates=10, overshoot=OVERSHOOT)
+    _, adversarial, fooled = attack(model, images, network(images).argmax(1), epsilons=None)
+    assert fooled.all()
+    ratio = norms(perturbations).median() / norms(adversarial - images).median()
+    assert ratio.item() == pytest.approx(1, abs=0.01)
+    assert relative_difference(perturbations, adversarial - images) < 0.01
+
+
+def test_perturbed_images_are_classified_otherwise(network, attacked):
+    images, perturbations, _ = attacked
+    predicted = network(images).argmax(1, keepdim=True)
+    logits = network(images + perturbations)
+    lead = logits.gather(1, predicted) - logits.scatter(1, predicted, -torch.inf).amax(1, keepdim=True)
+    assert (lead < 1e-4).all()  # below zero, but for the rounding of another batch
+
+
+def test_is_exact_for_a_linear_classifier():
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = (torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in ((5, 12), (5,)))
+    images = torch.randn(40, 3, 2, 2, generator=generator, dtype=torch.float64)
+    perturbations, fooled = deepfool(
+        lambda images: images.flatten(1) @ weight.T + bias, images, iterations=1, overshoot=OVERSHOOT
+    )
+    assert fooled.all()
+    for image, perturbation in zip(images.flatten(1), perturbations.flatten(1), strict=True):
+        logits = weight @ image + bias
+        top = logits.argmax()
+        distances = [
+            (logits[top] - logits[k]).item() / (weight[top] - weight[k]).norm().item() for k in range(5) if k != top
+        ]
+        assert perturbation.norm().item() == pytest.approx((1 + OVERSHOOT) * min(distances), rel=1e-12)
+
+
+def test_images_do_not_influence_each_other(network, attacked):
+    images, perturbations, _ = attacked
+    alone, _ = deepfool(network, images[7:9], iterations=ITERATIONS, overshoot=OVERSHOOT)
+    assert torch.allclose(alone, perturbations[7:9], rtol=1e-3, atol=1e-4)
+
+
+def test_counts_images_that_could_not_be_fooled():
+    def indifferent(images):  # flat but for a slope on images with a positive sum
+        return torch.stack([images.sum(1).relu(), torch.full((len(images),), 0.5)], 1)
+
+    images = torch.tensor([[1.0, 1.0], [-3.0, -4.0]])
+    perturbations, fooled = deepfool(indifferent, images, iterations=3, overshoot=OVERSHOOT)
+    assert fooled.tolist() == [True, False]
+    assert not perturbations[1].any()
+    # From a sum of 2 down to 0.5: a way of 1.5/sqrt(2) from an image of norm sqrt(2).
+    assert robustness(images, perturbations, fooled) == pytest.approx(1.02 * 0.75)
+    assert np.isnan(robustness(images, perturbations, torch.zeros(2, dtype=torch.bool)))
+
+
+def test_chooses_images_by_seed_without_replacement():
+    chosen = choose_images(400, 100, seed=3)
+    assert np.unique(chosen).size == 100
+    assert chosen.min() >= 0 and chosen.max() < 400
+    assert np.array_equal(chosen, choose_images(400, 100, seed=3))
+    assert not np.array_equal(chosen, choose_images(400, 100, seed=4))
+    with pytest.raises(InputError, match="101 test images can't be attacked, the data set has 100"):
+        choose_images(100, 101, seed=0)
+
+
+def test_the_step_records_both_spaces_and_the_failures(tmp_path, network, digits):
+    pixels = np.uint8(load_digits().images[:, None] * 15.9375)  # 0 to 255
+    labels = digits[1].numpy()
+    mean, std = np.array([pixels[:1280].mean() / 255]), np.array([pixels[:1280].std() / 255])
+    write_dataset(
+        tmp_path / "digits.safetensors",
+        Dataset("digits", pixels[:1280], labels[:1280], pixels[1280:], labels[1280:], tuple("0123456789"), mean, std),
+    )
+    architecture = {"name": "vgg11", "in_channels": 1, "classes": 10, "image_size": 8, "options": {"width": 0.125}}
+    for i, epoch in enumerate((3, 12)):
+        write_checkpoint(tmp_path / f"{i:02d}.safetensors", network, epoch=epoch, architecture=architecture)
+    # fmt: off
+    command = ["attack", "--data", f"{tmp_path}/digits.safetensors", "--checkpoints", f"{tmp_path}/00.safetensors",
+               f"{tmp_path}/01.safetensors", "--dataset", "digits", "--network", "vgg11", "--loss", "ce", "--seed", "4",
+               "--images", "20", "--iterations", "50", "--overshoot", "0.02", "--threads", "1",
+               "--output", f"{tmp_path}/robustness.csv"]
+    # fmt: on
+    assert main(command) == 0
+
+    table = pd.read_csv(tmp_path / "robustness.csv")
+    assert list(table) == ["dataset", "network", "loss", "seed", "epoch", "split", "measure", "value"]
+    assert set(table["split"]) == {"test"}
+    values = table.pivot(index="epoch", columns="measure", values="value")
+    assert list(values.index) == [3, 12]
+    assert values.loc[3].equals(values.loc[12])  # the same network, images and seed
+
+    chosen = choose_images(len(pixels) - 1280, 20, seed=4)
+    clean = torch.tensor(pixels[1280:][chosen] / 255, dtype=torch.float32)
+    images = (clean - mean.item()) / std.item()
+    perturbations = torch.cat([naive_deepfool(network, image[None]) for image in images])
+    assert values["robustness"][12] == pytest.approx((norms(perturbations) / norms(images)).mean().item(), rel=1e-3)
+    in_pixels = (norms(perturbations) * std.item() / norms(clean)).mean().item()
+    assert values["robustness__pixel"][12] == pytest.approx(in_pixels, rel=1e-3)
+    assert values["robustness__failures"][12] == 0

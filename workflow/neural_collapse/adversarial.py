@@ -1,0 +1,111 @@
+"""Adversarial robustness (figures 9 and 11): how far an image has to move before the network decides otherwise."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import InputError
+
+
+def choose_images(available: int, count: int, *, seed: int) -> np.ndarray:
+    """Choose which of `available` test images are attacked: (count,) int64, ascending, without replacement.
+
+    One seed chooses the same images of a data set for every network, loss and epoch, so that differences between
+    their robustness are not differences between images. Raises InputError where there are fewer images than `count`.
+    """
+    if count > available:
+        raise InputError(f"images: {count} test images can't be attacked, the data set has {available}.")
+    return np.sort(np.random.default_rng(np.random.SeedSequence(seed)).choice(available, count, replace=False))
+
+
+def deepfool(
+    network: Callable[[Tensor], Tensor], images: Tensor, *, iterations: int, overshoot: float
+) -> tuple[Tensor, Tensor]:
+    """Find for each image a small perturbation that changes the network's prediction: DeepFool in the l2 norm.
+
+    A network linearised at the current point has flat decision boundaries: step to the nearest one, and repeat from
+    there until the prediction differs from the one of the unperturbed image. As in the authors' own code, the
+    prediction is looked at, and the next step taken, at `1 + overshoot` times the sum of the steps, and that is the
+    perturbation returned; their constant 1e-4 added to the length of every step is left out. Images don't influence
+    each other: each leaves the batch as soon as it is fooled.
+
+    The prediction to change is the network's own, whatever the label: a misclassified image is as far from being
+    classified otherwise as any other.
+
+    Args:
+        network: a map of images (N, ...) to logits (N, C), each image by itself (in `eval()` mode).
+        images: (N, ...) float, as the network sees them (standardised); they are never clipped.
+        iterations: the most steps an image takes.
+        overshoot: the share by which the boundary is overstepped.
+
+    Returns:
+        The perturbations (like `images`), and which of them change the prediction: (N,) bool. Where one does not,
+        it is what the last step left, and no measure of robustness.
+
+    Source: Moosavi-Dezfooli, Fawzi, Frossard, "DeepFool: a simple and accurate method to fool deep neural networks",
+    CVPR 2016 (arXiv 1511.04599), algorithm 2.
+    """
+    perturbations = torch.zeros_like(images)
+    with torch.no_grad():
+        predicted = network(images).argmax(1)
+    unfooled = torch.arange(len(images), device=images.device)
+    for _ in range(iterations):
+        clean, class_ = images[unfooled], predicted[unfooled]
+        perturbation = perturbations[unfooled]
+        perturbation = perturbation + (1 + overshoot) * _nearest_boundary(network, clean + perturbation, class_)
+        perturbations[unfooled] = perturbation
+        # Looking first, without a graph, costs a twentieth of a step and spares the fooled images the C-1 gradients.
+        with torch.no_grad():
+            unfooled = unfooled[network(clean + perturbation).argmax(1) == class_]
+        if len(unfooled) == 0:
+            break
+    fooled = torch.ones(len(images), dtype=torch.bool, device=images.device)
+    fooled[unfooled] = False
+    return perturbations, fooled
+
+
+def _nearest_boundary(network: Callable[[Tensor], Tensor], points: Tensor, class_: Tensor) -> Tensor:
+    """The shortest way from each point to where the linearised network prefers a class other than `class_` (N,).
+
+    For class k it is -f_k w_k/‖w_k‖² with f_k the difference of the logits of k and `class_`, and w_k its gradient.
+    One forward pass, then one pass back for each of the C-1 differences of the whole batch: as fast on a CPU as all
+    of them at once (vmap), or faster, in a ninth of the memory for ten classes.
+    """
+    points = points.detach().requires_grad_()
+    logits = network(points)
+    classes = logits.shape[1]
+    nearest = torch.full(class_.shape, math.inf, dtype=points.dtype, device=points.device)
+    step = torch.zeros_like(points, requires_grad=False)
+    for shift in range(1, classes):
+        other = (class_ + shift) % classes
+        difference = (logits.gather(1, other[:, None]) - logits.gather(1, class_[:, None])).squeeze(1)
+        (gradient,) = torch.autograd.grad(difference.sum(), points, retain_graph=shift < classes - 1)
+        norm = gradient.flatten(1).norm(dim=1)
+        distance = difference.detach().abs() / norm
+        nearer = distance < nearest  # never where the gradient vanishes: the distance is infinite or NaN
+        nearest = torch.where(nearer, distance, nearest)
+        # Any difference is at most 0 until the image is fooled, so the way to the boundary is up the gradient.
+        step = torch.where(_per_image(nearer, points), _per_image(distance / norm, points) * gradient, step)
+    return step
+
+
+def robustness(images: Tensor, perturbations: Tensor, fooled: Tensor) -> float:
+    """The robustness Ave ‖r(x)‖/‖x‖ in the l2 norm, over the images whose perturbation fools the network.
+
+    Args:
+        images: (N, ...) float, in the space in which norms are to be taken.
+        perturbations: r(x), in the same shape and space.
+        fooled: (N,) bool. The others have no r(x); count them beside (NaN is returned where no image is fooled).
+
+    Source: Moosavi-Dezfooli et al. 2016, equation 2; Papyan, Han, Donoho 2020, figure 8.
+    """
+    size, distance = (values[fooled].double().flatten(1).norm(dim=1) for values in (images, perturbations))
+    return (distance / size).mean().item()
+
+
+def _per_image(values: Tensor, images: Tensor) -> Tensor:
+    """Shape one value an image, (N,), so that it broadcasts against `images` (N, ...)."""
+    return values.view(-1, *[1] * (images.dim() - 1))

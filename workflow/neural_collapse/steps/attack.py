@@ -1,0 +1,56 @@
+"""Attack a run's networks on test images and record how robust they are (DeepFool)."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from ..adversarial import choose_images, deepfool, robustness
+from ..checkpoints import load_network
+from ..datasets import read_dataset, standardise
+from ..storage import write_csv
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", required=True, type=Path, help="the prepared data set")
+    parser.add_argument("--checkpoints", required=True, nargs="+", type=Path, help="the networks of one run")
+    parser.add_argument("--dataset", required=True, help="for the table: the run's data set, ...")
+    parser.add_argument("--network", required=True, help="... its network, ...")
+    parser.add_argument("--loss", required=True, help="... and its loss")
+    parser.add_argument("--seed", required=True, type=int, help="the run's seed, which also chooses the images")
+    parser.add_argument("--images", required=True, type=int, help="how many test images are attacked")
+    parser.add_argument("--iterations", required=True, type=int, help="the most steps an image is given")
+    parser.add_argument("--overshoot", required=True, type=float, help="the share by which a step oversteps")
+    parser.add_argument("--threads", required=True, type=int, help="CPU threads")
+    parser.add_argument("--output", required=True, type=Path, help="the robustness at each epoch (CSV)")
+
+
+def run(options: argparse.Namespace) -> None:
+    torch.set_num_threads(options.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dataset = read_dataset(options.data)
+    chosen = choose_images(len(dataset.test_images), options.images, seed=options.seed)
+    images = torch.from_numpy(dataset.test_images[chosen]).to(device, memory_format=torch.channels_last)
+    images = standardise(images, dataset.mean, dataset.std)
+    mean, std = (
+        torch.as_tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
+        for values in (dataset.mean, dataset.std)
+    )
+    rows = []
+    for path in tqdm(options.checkpoints, desc="attack", unit="epoch", disable=None):
+        network, epoch = load_network(path)
+        network = network.to(device, memory_format=torch.channels_last)
+        perturbations, fooled = deepfool(network, images, iterations=options.iterations, overshoot=options.overshoot)
+        measures = {
+            "robustness": robustness(images, perturbations, fooled),
+            "robustness__pixel": robustness(images * std + mean, perturbations * std, fooled),
+            "robustness__failures": len(images) - int(fooled.sum()),
+        }
+        print(f"epoch {epoch}: robustness {measures['robustness']:.4f}, {measures['robustness__failures']} not fooled")
+        rows += [(epoch, "test", measure, float(value)) for measure, value in measures.items()]
+    table = pd.DataFrame(rows, columns=["epoch", "split", "measure", "value"])
+    for position, name in enumerate(("dataset", "network", "loss", "seed")):
+        table.insert(position, name, getattr(options, name))
+    write_csv(options.output, table)
