@@ -17,10 +17,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from neural_collapse.errors import InputError
-from neural_collapse.storage import write_json
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
 from snakemake.persistence.file import FilePersistence
+
+from neural_collapse.errors import InputError
+from neural_collapse.storage import write_json
 
 KNOWN_FORMAT = 6
 CARRIED = ("rule", "code", "shellcmd", "params", "input", "log", "input_checksums")

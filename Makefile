@@ -1,0 +1,39 @@
+# `make` sets up and runs the study that config.yaml names; `make test` sets up and tests.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: all setup test lint format
+
+all: setup
+	$(BIN)/snakemake --cores all
+
+setup: .venv/installed
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules/*.smk
+
+format: .venv/installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow/rules/*.smk
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is missing or older than Python 3.11; name another with PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "error: Python can't make virtual environments; on Debian run: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: envs/requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.venv/installed-test: envs/requirements-test.txt envs/requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@ .venv/installed
