@@ -1,7 +1,7 @@
 """The fingerprint of a job's code: the syntax trees of the library modules it reaches.
 
-Comments, docstrings and formatting leave it as it is; a changed statement changes it, for exactly the jobs that reach the
-module by imports. It is the same on every Python that runs the workflow.
+Comments, docstrings and formatting leave it as it is; a changed statement changes it, for exactly the jobs that reach
+the module by imports. It is the same on every Python that runs the workflow.
 """
 
 import ast
@@ -22,8 +22,9 @@ def fingerprint(*modules: str, library: Path = LIBRARY) -> str:
 def closure(*modules: str, library: Path = LIBRARY) -> list[str]:
     """The library's modules that the given ones reach by import statements, wherever in the file those stand.
 
-    A package is reached with each of its modules, because Python runs its `__init__` first; it is named by its own name,
-    the library itself by the empty string. An import by name at run time is not seen: whoever asks names that module too.
+    A package is reached with each of its modules, because Python runs its `__init__` first; it is named by its own
+    name, the library itself by the empty string. An import by name at run time is not seen: whoever asks names that
+    module too.
     """
     found: set[str] = set()
     waiting = list(modules)
@@ -74,7 +75,8 @@ def _digest(path: Path) -> str:
 def _walk(node: object) -> Iterator[str]:
     """Every node and value of a syntax tree, but positions, docstrings and whatever is empty.
 
-    Empty fields are passed over because newer Pythons add fields (such as `type_params`) that older sources leave empty.
+    Empty fields are passed over because newer Pythons add fields (such as `type_params`) that older sources leave
+    empty.
     """
     if isinstance(node, ast.AST):
         yield f"({type(node).__name__}"

@@ -154,9 +154,9 @@ class Records:
             if changed:
                 folder = os.path.commonpath([os.path.dirname(path) for path in self._outputs[layer]])
                 raise InputError(
-                    f"{changed[0]}{f' and {len(changed) - 1} more' if len(changed) > 1 else ''}: not what this commit's "
-                    f"records say was made; run `dvc checkout --force {folder}` to get what was, or delete it to make "
-                    "it anew."
+                    f"{changed[0]}{f' and {len(changed) - 1} more' if len(changed) > 1 else ''}: not what the records "
+                    f"of this commit say was made; run `dvc checkout --force {folder}` to get what was, or delete it "
+                    "to make it anew."
                 )
 
     def _as_recorded(self, path: str, carried: dict | None, memory: dict) -> bool:
