@@ -1,0 +1,76 @@
+"""A prepared data set: what it holds, its file, and how its images enter a network.
+
+`datasets/preparation.py` makes one from a source; every source is a module beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from ..storage import read_arrays, read_metadata, write_arrays
+
+if TYPE_CHECKING:
+    import torch
+
+_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "mean", "std")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Train and test examples as every later step reads them.
+
+    Images are uint8 (N, C, H, W) with values 0 to 255, square, sub-sampled and padded; labels are int64 (N,) and name
+    places in `class_names`. `mean` and `std`, float64 (C,), are each channel's over the pixels of all train images, in
+    units where 255 is 1.
+    """
+
+    name: str
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    class_names: tuple[str, ...]
+    mean: np.ndarray
+    std: np.ndarray
+
+
+def write_dataset(path: str | Path, dataset: Dataset) -> None:
+    # All strings in one entry: safetensors writes several entries in a random order.
+    about = json.dumps({"name": dataset.name, "class_names": dataset.class_names})
+    write_arrays(path, {name: getattr(dataset, name) for name in _ARRAYS}, {"dataset": about})
+
+
+def read_dataset(path: str | Path) -> Dataset:
+    """Read a file of `write_dataset`; raises InputError where it is missing, damaged or something else."""
+    arrays, metadata = read_arrays(path), read_metadata(path)
+    if set(arrays) != set(_ARRAYS) or "dataset" not in metadata:
+        raise InputError(f"{path}: not a prepared data set; make one with `python -m neural_collapse prepare-dataset`.")
+    about = json.loads(metadata["dataset"])
+    return Dataset(name=about["name"], class_names=tuple(about["class_names"]), **arrays)
+
+
+def standardise(images: torch.Tensor, mean: np.ndarray | torch.Tensor, std: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """Subtract each channel's mean and divide by its standard deviation, where the images are.
+
+    Args:
+        images: uint8 (N, C, H, W), on any device and in any memory format.
+        mean: float64 (C,), as in `Dataset`. A tensor on the images' device spares the transfer (and so lets the call
+            be part of a captured CUDA graph).
+        std: float64 (C,), likewise.
+
+    Returns:
+        float32 (N, C, H, W): (images / 255 - mean) / std, in the images' memory format.
+    """
+    import torch
+
+    offset, scale = (
+        torch.as_tensor(value, dtype=torch.float32, device=images.device).view(-1, 1, 1)
+        for value in (255 * mean, 1 / (255 * std))
+    )
+    return images.float().sub_(offset).mul_(scale)

@@ -1,0 +1,48 @@
+"""Prepare a data set: sub-sample, pad, take each channel's mean and standard deviation."""
+
+import argparse
+
+from ..datasets import write_dataset
+from ..datasets.preparation import load, prepare
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", required=True, help="where the images come from, such as digits, mnist or arrays")
+    parser.add_argument("--path", help="your own data: the .npz file (arrays) or the folder of images (folder)")
+    parser.add_argument("--root", default="datasets", help="where torchvision's data sets are, or are downloaded to")
+    parser.add_argument(
+        "--train-per-class", required=True, type=_number_or_all, metavar="N|all", help="train examples to keep a class"
+    )
+    parser.add_argument("--padding", required=True, type=_number, help="pixels of zeros around every image")
+    parser.add_argument("--seed", required=True, type=_number, help="decides which train examples are kept")
+    parser.add_argument("--name", required=True, help="the data set's name in every table and figure")
+    parser.add_argument("--output", required=True, help="the file to write, .safetensors")
+
+
+def run(options: argparse.Namespace) -> None:
+    raw = load(options.source, path=options.path, root=options.root)
+    dataset = prepare(
+        raw,
+        name=options.name,
+        train_per_class=options.train_per_class,
+        padding=options.padding,
+        seed=options.seed,
+    )
+    write_dataset(options.output, dataset)
+    size = "x".join(str(length) for length in dataset.train_images.shape[1:])
+    print(
+        f"{dataset.name}: {len(dataset.train_labels)} train and {len(dataset.test_labels)} test images of {size}, "
+        f"{len(dataset.class_names)} classes"
+    )
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0")
+    return int(text)
+
+
+def _number_or_all(text: str) -> int | str:
+    if text != "all" and not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a whole number from 1 nor 'all'")
+    return text if text == "all" else int(text)
