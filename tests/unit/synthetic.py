@@ -1,0 +1,55 @@
+"""Made-up runs in the shape of real ones, for the tests of whatever reads tables of measures."""
+
+import numpy as np
+import pandas as pd
+
+from neural_collapse.collection import COLUMNS
+from neural_collapse.schedule import measured_epochs
+
+
+def synthetic_run(
+    dataset="digits", network="vgg11", loss="mse", seed=0, *, epochs=100, count=20, zero_error=30.0, noise=0.0
+) -> pd.DataFrame:
+    """A run that collapses by power laws of the epoch and reaches zero train error at epoch `zero_error` (or never).
+
+    Its loss is the sum of its terms, and everything falls: the claims of the paper hold of it. `noise` is the standard
+    deviation of the logarithm of each collapse measure.
+    """
+    random = np.random.default_rng([seed, *map(ord, f"{dataset}{network}{loss}")])
+    epoch = np.array(measured_epochs(epochs, min(count, epochs)))
+    speed = (1.0 if loss == "mse" else 0.6) * random.uniform(0.8, 1.2)
+
+    def falling(start, power):
+        return start * epoch ** (-power * speed) * np.exp(noise * random.standard_normal(len(epoch)))
+
+    error = np.where(epoch >= zero_error, 0.0, 0.5 * np.maximum(1 - epoch / zero_error, 0.002))
+    train = {
+        "error": error,
+        "nc1": falling(2.0, 2.5),
+        "equinorm_means": falling(0.3, 0.5),
+        "equinorm_classifier": falling(0.2, 0.6),
+        "equiangularity_means": falling(0.4, 0.5),
+        "equiangularity_classifier": falling(0.3, 0.6),
+        "max_angle_means": falling(0.4, 0.6),
+        "max_angle_classifier": falling(0.3, 0.7),
+        "self_duality": falling(1.5, 0.9),
+        "ncc_mismatch": error * 0.8,
+    }
+    if loss == "mse":
+        terms = {"loss_nc1": falling(0.3, 0.7), "loss_nc23": falling(0.1, 2.0), "loss_perp": falling(0.5, 1.5)}
+        train |= terms | {"loss": sum(terms.values()), "loss_ls": terms["loss_nc1"] + terms["loss_nc23"]}
+    else:
+        train |= {"loss": falling(2.0, 1.5)}
+    test = {
+        "error": 0.05 + 0.5 / (1 + epoch),
+        "nc1": falling(3.0, 0.4),
+        "ncc_mismatch": 0.02 + 0.4 / epoch,
+        "robustness": 0.1 + 0.1 * np.log(epoch) * speed,
+    }
+    rows = [
+        (dataset, network, loss, seed, int(at), split, measure, float(value))
+        for split, measures in (("train", train), ("test", test))
+        for measure, values in measures.items()
+        for at, value in zip(epoch, values, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)

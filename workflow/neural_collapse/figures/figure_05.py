@@ -1,0 +1,17 @@
+"""Figure 5: the angles approach the greatest equal angle, of cosine -1/(C-1)."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from .style import CLASS_MEANS, CLASSIFIERS, Curve, draw_grid
+
+LOSSES = ("mse",)
+READS = ("metrics",)
+CURVES = (
+    Curve("class means", "max_angle_means", CLASS_MEANS),
+    Curve("classifiers", "max_angle_classifier", CLASSIFIERS),
+)
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    return draw_grid(table, LOSSES, CURVES, ylabel=r"Avg $|\cos + 1/(C-1)|$")

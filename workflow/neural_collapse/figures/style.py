@@ -1,0 +1,228 @@
+"""What the figures have in common: the paper's grid, its colours, and files that are the same bytes every time.
+
+The grid has a row a family of networks and a column a data set, as in the papers, and shrinks to what there is: the
+networks of a single data set stand side by side. Every panel shows the median over the seeds and a band from the least
+to the greatest. Epochs are on a logarithmic axis where the papers have a linear one: the measured epochs are evenly
+spaced on it, so the fast collapse at the start can be told apart, and power laws of time are straight.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
+
+from ..collection import DATASETS, FAMILIES, family, order, runs, title, zero_error_epoch
+from ..errors import InputError
+from ..storage import whole_file
+
+# The font comes with matplotlib, so a picture looks (and its bytes are) the same on every machine; type 42 embeds
+# whole outlines, which journals ask for.
+STYLE = {
+    **sns.axes_style("ticks", {"axes.grid": True, "grid.color": ".92", "axes.edgecolor": ".3"}),
+    "font.family": "DejaVu Sans",
+    "mathtext.fontset": "dejavusans",
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 7,
+    "axes.linewidth": 0.6,
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.size": 1.5,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.size": 0,
+    "axes.formatter.min_exponent": 2,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 200,
+}
+_PAGE_WIDTH = 7.0  # inches: the text of a page of A4 or US letter
+_PANEL_WIDTH = 2.3
+
+_BLUE, _ORANGE, _GREEN, _, _PURPLE = sns.color_palette("colorblind", 5)
+_RED = "#cc0000"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, line and marker of a curve: the line and the marker tell curves apart where colours don't."""
+
+    color: object
+    linestyle: object
+    marker: str
+
+
+CLASS_MEANS = Look(_BLUE, "-", "o")
+CLASSIFIERS = Look(_ORANGE, (0, (4, 1.5)), "s")
+THIRD = Look(_GREEN, (0, (1, 1)), "^")
+TOTAL = Look(".35", "-", "")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One measure to draw in every panel, of the runs with one loss or, where none is named, of all."""
+
+    label: str
+    measure: str
+    look: Look
+    loss: str | None = None
+    split: str = "train"
+
+
+def loss_curves(measure: str, split: str = "train") -> tuple[Curve, Curve]:
+    """The same measure under both losses, as in figures 10 to 12."""
+    return (
+        Curve("MSE", measure, CLASS_MEANS, "mse", split),
+        Curve("CE", measure, Look(_PURPLE, (0, (4, 1.5)), "D"), "ce", split),
+    )
+
+
+def draw_grid(
+    table: pd.DataFrame, losses: Sequence[str], curves: Sequence[Curve], *, ylabel: str, log: bool = False
+) -> Figure:
+    """Draw `curves` over epochs for every run of `table` with one of `losses`.
+
+    A red line marks where train accuracy first reaches 99.9 % (the median over the seeds that do reach it, where more
+    than half do). Zeros have no place on a logarithmic axis (`log`) and are left out of it.
+
+    Raises InputError where the table holds no value of any curve.
+    """
+    table = table[table.loss.isin(losses)]
+    if not table.measure.isin([drawn.measure for drawn in curves]).any():
+        measures = ", ".join(drawn.measure for drawn in curves)
+        raise InputError(f"the tables hold no {measures} of a run with loss {' or '.join(losses)}: nothing to draw.")
+    with matplotlib.rc_context(STYLE):
+        figure, panels = _panels(table)
+        marked = False
+        for axes, cell in panels:
+            for drawn in curves:
+                _draw_curve(axes, cell, drawn, log=log)
+            marked |= _mark_zero_error(axes, cell, curves)
+        for axes, cell in panels:  # once all are drawn, for the panels of a row share their limits
+            _finish_panel(axes, cell, log=log)
+        figure.supxlabel("epoch", fontsize=STYLE["axes.labelsize"])
+        figure.supylabel(ylabel, fontsize=STYLE["axes.labelsize"])
+        _legend(figure, curves, losses if marked else ())
+    return figure
+
+
+def save(figure: Figure, *, pdf: Path, png: Path) -> None:
+    """Write a figure without dates and versions: the same figure gives the same bytes."""
+    with matplotlib.rc_context(STYLE):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, so that both files agree
+        for path, metadata in ((pdf, {"CreationDate": None}), (png, {"Software": None})):
+            with whole_file(path) as temporary:
+                figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)
+
+
+def _panels(table: pd.DataFrame) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """An empty figure, and its panels with the rows that belong into each (none where there is no such run)."""
+    table = table.assign(row=_row_labels(table))
+    datasets = sorted(table.dataset.unique(), key=lambda name: order(name, DATASETS))
+    labels = sorted(table.row.unique(), key=lambda name: (order(family(name), FAMILIES), name))
+    cells = [[table[(table.dataset == dataset) & (table.row == row)] for dataset in datasets] for row in labels]
+    if len(datasets) == 1:
+        cells, datasets = [[cell for [cell] in cells]], datasets * len(labels)
+    height, width = len(cells), len(datasets)
+    panel = min(_PANEL_WIDTH, _PAGE_WIDTH / width)
+    figure = Figure(figsize=(max(3.5, panel * width), 0.85 + max(1.1, 0.75 * panel) * height), layout="constrained")
+    grid = figure.subplots(height, width, sharex=True, sharey="row", squeeze=False)
+    for axes, dataset in zip(grid[0], datasets, strict=True):
+        axes.set_title(title(dataset))
+    panels = list(zip(grid.flat, [cell for row in cells for cell in row], strict=True))
+    for axes, cell in panels:
+        axes.set_title("\n".join(filter(None, [axes.get_title(), _networks(cell)])))
+    return figure, panels
+
+
+def _networks(cell: pd.DataFrame) -> str:
+    """The network of a panel, or both for MSE / CE: in the papers their depths differ on some data sets."""
+    networks = cell.sort_values("loss", ascending=False).network.unique()
+    stem = title(family(networks[0])) if len(networks) else ""
+    return stem + " / ".join(title(network).removeprefix(stem) for network in networks)
+
+
+def _row_labels(table: pd.DataFrame) -> pd.Series:
+    """The family of each row's network, or the network itself where a family would crowd several into one panel."""
+    families = table.network.map(family)
+    networks = table.groupby([table.dataset, table.loss, families]).network.nunique()
+    crowded = networks[networks > 1].index.get_level_values("network")
+    return families.where(~families.isin(crowded), table.network)
+
+
+def _draw_curve(axes: Axes, cell: pd.DataFrame, drawn: Curve, *, log: bool) -> None:
+    rows = cell[(cell.measure == drawn.measure) & (cell.split == drawn.split)]
+    if drawn.loss:
+        rows = rows[rows.loss == drawn.loss]
+    if log:
+        rows = rows[rows.value > 0]
+    if rows.empty:
+        return
+    look = drawn.look
+    sns.lineplot(
+        rows, x="epoch", y="value", ax=axes, legend=False,
+        estimator="median", errorbar=("pi", 100), err_kws={"alpha": 0.25, "linewidth": 0},
+        color=look.color, linestyle=look.linestyle, linewidth=1, marker=look.marker, markersize=3, markeredgewidth=0,
+        markevery=0.1,
+    )  # fmt: skip
+
+
+def _mark_zero_error(axes: Axes, cell: pd.DataFrame, curves: Sequence[Curve]) -> bool:
+    """Draw the red line of each loss in the panel; says whether there is any."""
+    marked = False
+    for loss, same_loss in cell.groupby("loss"):
+        epochs = sorted(zero_error_epoch(run) or math.inf for _, run in runs(same_loss))
+        middle = float(np.median(epochs))
+        if math.isinf(middle):
+            continue
+        axes.axvline(middle, color=_RED, linewidth=0.9, linestyle=_line_of(loss, curves), zorder=1.5)
+        if epochs[0] < epochs[-1]:
+            axes.axvspan(epochs[0], min(epochs[-1], same_loss.epoch.max()), color=_RED, alpha=0.1, linewidth=0)
+        marked = True
+    return marked
+
+
+def _line_of(loss: str, curves: Sequence[Curve]):
+    return next((drawn.look.linestyle for drawn in curves if drawn.loss == loss), "-")
+
+
+def _finish_panel(axes: Axes, cell: pd.DataFrame, *, log: bool) -> None:
+    axes.set(xlabel="", ylabel="")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda epoch, _: f"{epoch:g}"))
+    axes.set_xlim(left=0.9)
+    if log:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
+    if cell.empty:
+        axes.text(0.5, 0.5, "no run", transform=axes.transAxes, ha="center", va="center", color=".5")
+    sns.despine(ax=axes)
+
+
+def _legend(figure: Figure, curves: Sequence[Curve], marked_losses: Sequence[str]) -> None:
+    """One legend over the grid: the curves, and a red line for each loss where any run reached zero error."""
+    handles = [
+        Line2D([], [], color=drawn.look.color, linestyle=drawn.look.linestyle, marker=drawn.look.marker, markersize=3,
+               markeredgewidth=0, linewidth=1.2, label=drawn.label)
+        for drawn in curves
+    ]  # fmt: skip
+    for loss in marked_losses:
+        label = "train accuracy first ≥ 99.9 %" + (f" ({title(loss)})" if len(marked_losses) > 1 else "")
+        handles.append(Line2D([], [], color=_RED, linestyle=_line_of(loss, curves), linewidth=0.9, label=label))
+    columns = max(1, int(figure.get_figwidth() / 1.4))
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), columns), frameon=False)

@@ -1,0 +1,27 @@
+"""Draw one figure from tables, as PDF and PNG."""
+
+import argparse
+import importlib
+from pathlib import Path
+
+from ..collection import read_tables
+from ..errors import InputError
+from ..figures.style import save
+
+_FIGURES = Path(__file__).parent.parent / "figures"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--figure", required=True, metavar="NAME", help="for example figure-07")
+    parser.add_argument("--tables", required=True, nargs="+", type=Path, metavar="FILE.csv", help="what it draws")
+    parser.add_argument("--pdf", required=True, type=Path, help="the figure for print")
+    parser.add_argument("--png", required=True, type=Path, help="the figure for the screen")
+
+
+def run(options: argparse.Namespace) -> None:
+    known = sorted(path.stem.replace("_", "-") for path in _FIGURES.glob("figure_*.py"))
+    if options.figure not in known:
+        raise InputError(f"--figure: no figure named {options.figure!r}; known: {', '.join(known)}.")
+    # By name, so that the code of one figure is no dependency of another.
+    module = importlib.import_module(f"..figures.{options.figure.replace('-', '_')}", __package__)
+    save(module.draw(read_tables(options.tables)), pdf=options.pdf, png=options.png)
