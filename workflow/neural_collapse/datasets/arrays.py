@@ -6,6 +6,7 @@ whole numbers 0..C-1, (N,) or (N, 1). So MedMNIST's files, for example, work as 
 
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +23,7 @@ def load(*, path, root) -> RawDataset:
     """Read the file; raises InputError where it is damaged, holds pickled objects or lacks an array."""
     if path is None:
         raise InputError("source 'arrays': `path`, the .npz file of your data, is missing; name one.")
+    path = Path(path).expanduser()
     try:
         with zipfile.ZipFile(path):  # numpy would take other kinds of files as well
             pass
@@ -44,7 +46,7 @@ def _flat(labels: np.ndarray) -> np.ndarray:
     return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 
-def _channels_first(images: np.ndarray, name: str, path) -> np.ndarray:
+def _channels_first(images: np.ndarray, name: str, path: Path) -> np.ndarray:
     """View images of any permitted layout as (N, C, H, W)."""
     if images.ndim == 3:
         return images[:, None]
