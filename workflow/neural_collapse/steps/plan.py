@@ -1,0 +1,58 @@
+"""Print the jobs, the arithmetic, the GPU-hours and the disk a study will take, layer by layer."""
+
+import argparse
+from pathlib import Path
+
+from ..plan import Cost, plan
+from ..study import load_study, read_config
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, default="config.yaml", help="the configuration (default: %(default)s)")
+    parser.add_argument("--study", help="one of its studies (default: the one it names)")
+    parser.add_argument(
+        "--tflops", type=_positive, default=20.0, help="10^12 FLOP the GPU sustains a second (default: %(default)s)"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    study = load_study(read_config(options.config), options.study)
+    costs = plan(study, options.config.parent / "results" / study.name)
+    costs.append(
+        Cost(
+            "total",
+            sum(cost.jobs for cost in costs),
+            sum(cost.flops for cost in costs),
+            sum(cost.disk for cost in costs),
+        )
+    )
+    print(f"study {study.name}: {len(study.runs)} runs, each measured at {study.measured_epochs} epochs", end="")
+    print(f"; {len(study.sweep_rates)} learning rates tried for {len(study.swept)} of them\n" if study.swept else "\n")
+    print(f"{'layer':<10}{'jobs':>6}{'arithmetic':>14}{'GPU-hours':>11}{'disk':>10}")
+    for cost in costs:
+        hours = f"{cost.flops / (options.tflops * 1e12 * 3600):.2f}" if cost.flops else ""
+        print(
+            f"{cost.layer:<10}{cost.jobs:>6}{_scaled(cost.flops, 'FLOP'):>14}{hours:>11}{_scaled(cost.disk, 'B'):>10}"
+        )
+    print(
+        f"\nGPU-hours: at {options.tflops:g} TFLOP/s sustained (--tflops). Arithmetic: of convolutions and matrix\n"
+        "products, counted on the networks themselves, a multiply-add being 2 FLOP. Disk: of what DVC keeps."
+    )
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def _scaled(value: float, unit: str) -> str:
+    """A value in a unit with a decimal prefix and three digits, such as 61.2 GB; nothing for 0."""
+    if not value:
+        return ""
+    prefixes = ["", "k", "M", "G", "T", "P", "E", "Z"]
+    while value >= 999.5:
+        value /= 1000
+        prefixes.pop(0)
+    return f"{value:.{max(0, 2 - len(str(int(value))) + 1)}f} {prefixes[0]}{unit}"
