@@ -1,0 +1,206 @@
+"""What is kept of a set of features: moments in float64, and a few numbers that need every single example.
+
+A covariance Sigma = Q diag(ev) Q^T is kept as its eigenvalues `ev` where everything else is given in the coordinates
+along its eigenvectors, x -> Q^T x: no measure of neural collapse changes under a rotation of the features.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+from .storage import read_arrays, write_arrays
+
+_CHUNK = 2**23  # numbers converted to float64 at a time: 64 MB
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """First and second moments of the features of C classes, float64; every class weighs the same.
+
+    class_means: mu_c, (C, P).
+    within_class_covariance: Sigma_W = Ave_c Ave_i (h - mu_c)(h - mu_c)^T, (P, P); or its eigenvalues (P,), with the
+        class means in the coordinates along its eigenvectors.
+    class_variances: v_c = Ave_i ‖h - mu_c‖², (C,); their mean is the trace of Sigma_W.
+    """
+
+    class_means: np.ndarray
+    within_class_covariance: np.ndarray
+    class_variances: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Some examples as seen in the span of class means and classifier rows, for portraits: d = min(2 C, P) axes.
+
+    examples: places in the data set, (n,) int64; labels: (n,) int64.
+    coordinates: of h - mu_G, (n, d); distances: ‖h - mu_G‖ outside the span, (n,).
+    class_means: of mu_c - mu_G, (C, d); weight: of w_c, (C, d).
+    """
+
+    examples: np.ndarray
+    labels: np.ndarray
+    coordinates: np.ndarray
+    distances: np.ndarray
+    class_means: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Pooled activations of one layer: their moments (spectral), and their NCC mismatch with the network."""
+
+    moments: Moments
+    ncc_mismatch: float
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One split of a data set as one network sees it: all that the measures need, for any weight decay.
+
+    class_counts: (C,) int64.
+    moments: spectral, and in their coordinates the classifier's weight (C, P); bias: (C,).
+    examples: the measures of `example_measures`.
+    class_losses: mean over each class of the loss trained on, without weight decay, (C,).
+    sample: some examples.
+    train_means: of the test split, the class means of the train split in the same coordinates, (C, P).
+    layers: by name; empty where they weren't asked for.
+    """
+
+    class_counts: np.ndarray
+    moments: Moments
+    weight: np.ndarray
+    bias: np.ndarray
+    examples: dict[str, float]
+    class_losses: np.ndarray
+    sample: Sample
+    train_means: np.ndarray | None = None
+    layers: dict[str, Layer] = field(default_factory=dict)
+
+
+def class_moments(features: np.ndarray, labels: np.ndarray, classes: int) -> Moments:
+    """Moments of features (N, P), any real dtype, in memory, in two centred passes; labels (N,) in 0..classes-1.
+
+    Works on chunks in float64: beside the features it needs 64 MB and two P x P matrices. Every class needs an example.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    sums = np.zeros((classes, features.shape[1]))
+    for rows in _chunks(features):
+        sums += np.eye(classes)[labels[rows]].T @ features[rows].astype(np.float64)
+    means = sums / counts[:, None]
+
+    covariance = np.zeros((features.shape[1],) * 2)
+    squares = np.zeros(classes)
+    for rows in _chunks(features):
+        residuals = features[rows] - means[labels[rows]]
+        squares += np.bincount(labels[rows], (residuals**2).sum(1), minlength=classes)
+        residuals /= np.sqrt(classes * counts[labels[rows]])[:, None]
+        covariance += residuals.T @ residuals
+    return Moments(means, covariance, squares / counts)
+
+
+def example_measures(
+    features: np.ndarray, labels: np.ndarray, centres: np.ndarray, weight: np.ndarray, bias: np.ndarray
+) -> dict[str, float]:
+    """The measures that every example decides for itself.
+
+    Parameters
+    ----------
+    features: (N, P), any real dtype; labels: (N,) int.
+    centres: (C, P), class means: those of the train set, for either split.
+    weight, bias: W (C, P), b (C,).
+
+    Returns
+    -------
+    `error`              share of examples with argmax_c(<w_c, h> + b_c) != label
+    `ncc_mismatch`       share of examples with argmax_c(<w_c, h> + b_c) != argmin_c ‖h - centre_c‖ (PHD, NC4)
+    `cosine_margin`      mean over classes of the mean over the class's examples of
+                         cos(h - g, w_label) - max_{c != label} cos(h - g, w_c), with g the centres' mean. At most
+                         C/(C-1), there at collapse only (sample margin of arXiv 2206.11589, centred as in NC)
+    `cosine_margin_min`  the smallest of them
+    """
+    classes = len(weight)
+    centre = centres.mean(0)
+    centred_centres = centres - centre
+    centred_bias = bias + weight @ centre
+    directions = weight / np.linalg.norm(weight, axis=1, keepdims=True)
+    wrong = mismatched = 0
+    margins = np.empty(len(features))
+    for rows in _chunks(features):
+        centred, truth = features[rows] - centre, labels[rows]
+        decided = (centred @ weight.T + centred_bias).argmax(1)
+        nearest = (centred @ centred_centres.T - (centred_centres**2).sum(1) / 2).argmax(1)
+        wrong += int((decided != truth).sum())
+        mismatched += int((decided != nearest).sum())
+        cosines = centred @ directions.T / np.linalg.norm(centred, axis=1, keepdims=True)
+        own = cosines[np.arange(len(truth)), truth]
+        cosines[np.arange(len(truth)), truth] = -np.inf
+        margins[rows] = own - cosines.max(1)
+    class_margins = np.bincount(labels, margins, minlength=classes) / np.bincount(labels, minlength=classes)
+    return {
+        "error": wrong / len(features),
+        "ncc_mismatch": mismatched / len(features),
+        "cosine_margin": float(class_margins.mean()),
+        "cosine_margin_min": float(margins.min()),
+    }
+
+
+def write_snapshots(path: str | Path, epochs: list[int], snapshots: dict[str, list[Snapshot]]) -> None:
+    """Write each split's snapshots, one an epoch, as one safetensors file: every array stacked over the epochs."""
+    arrays = {"epochs": np.array(epochs)}
+    for split, series in snapshots.items():
+        flat = [_flatten(dataclasses.asdict(snapshot), split) for snapshot in series]
+        arrays |= {name: np.stack([one[name] for one in flat]) for name in flat[0]}
+    write_arrays(path, arrays)
+
+
+def read_snapshots(path: str | Path) -> Iterator[tuple[int, str, Snapshot]]:
+    """Give epoch, split ("train", "test") and snapshot, in that order; raises InputError where the file is no such."""
+    arrays = read_arrays(path)
+    if "epochs" not in arrays:
+        raise InputError(
+            f"{path}: not the features of a run; make them with `python -m neural_collapse extract-features`."
+        )
+    for i, epoch in enumerate(arrays.pop("epochs")):
+        tree = _nest({name: stack[i] for name, stack in arrays.items()})
+        for split in ("train", "test"):
+            yield int(epoch), split, _snapshot(tree[split])
+
+
+def _snapshot(tree: dict[str, Any]) -> Snapshot:
+    layers = {
+        name: Layer(Moments(**layer["moments"]), layer["ncc_mismatch"])
+        for name, layer in tree.pop("layers", {}).items()
+    }
+    return Snapshot(moments=Moments(**tree.pop("moments")), sample=Sample(**tree.pop("sample")), layers=layers, **tree)
+
+
+def _flatten(tree: dict[str, Any], prefix: str) -> dict[str, np.ndarray]:
+    flat = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}/{name}")
+        elif value is not None:
+            flat[f"{prefix}/{name}"] = np.asarray(value)
+    return flat
+
+
+def _nest(flat: dict[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, value in flat.items():
+        *branches, leaf = name.split("/")
+        here = tree
+        for branch in branches:
+            here = here.setdefault(branch, {})
+        here[leaf] = value
+    return tree
+
+
+def _chunks(features: np.ndarray) -> Iterator[slice]:
+    step = max(1, _CHUNK // features.shape[1])
+    for start in range(0, len(features), step):
+        yield slice(start, start + step)
