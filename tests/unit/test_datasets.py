@@ -133,7 +133,9 @@ def test_a_class_with_too_few_examples_is_named():
 
 def prepare_digits(output, seed=0):
     flags = "--source digits --train-per-class 5 --padding 1 --name digits"
-    return main(["prepare-dataset", *flags.split(), "--seed", str(seed), "--output", str(output)])
+    return main(
+        ["prepare-dataset", *flags.split(), "--seed", str(seed), "--output", str(output), "--card", f"{output}.json"]
+    )
 
 
 def test_the_step_gives_the_same_bytes_for_the_same_seed(tmp_path):

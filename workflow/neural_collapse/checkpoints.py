@@ -1,6 +1,5 @@
 """Networks at their measured epochs: written by the training, rebuilt from the file alone by whoever measures them."""
 
-import json
 from pathlib import Path
 
 import torch
@@ -16,7 +15,7 @@ def write_checkpoint(path: str | Path, network: Network, *, epoch: int, architec
     `architecture` holds `name`, `in_channels`, `classes`, `image_size` and `options` (a dictionary).
     """
     arrays = {name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()}
-    write_arrays(path, arrays, {"epoch": str(epoch), "architecture": json.dumps(architecture, sort_keys=True)})
+    write_arrays(path, arrays, {"epoch": epoch, "architecture": architecture})
 
 
 def load_network(path: str | Path) -> tuple[Network, int]:
@@ -27,7 +26,7 @@ def load_network(path: str | Path) -> tuple[Network, int]:
     metadata = read_metadata(path)
     if not {"epoch", "architecture"} <= metadata.keys():
         raise InputError(f"{path}: not a checkpoint of a training (it names no epoch and architecture).")
-    architecture = json.loads(metadata["architecture"])
+    architecture = metadata["architecture"]
     options = architecture.pop("options")
     network = build(**architecture, seed=0, **options)
     state = {name: torch.from_numpy(array) for name, array in read_arrays(path).items()}
@@ -36,4 +35,4 @@ def load_network(path: str | Path) -> tuple[Network, int]:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: its arrays do not fit the network {architecture['name']!r} ({reason}).") from None
-    return network.eval(), int(metadata["epoch"])
+    return network.eval(), metadata["epoch"]

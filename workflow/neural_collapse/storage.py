@@ -13,6 +13,8 @@ from safetensors.numpy import save_file
 
 from .errors import InputError
 
+_METADATA = "metadata"
+
 
 @contextlib.contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
@@ -31,22 +33,26 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
-    """Write named arrays, and a few strings about them, as one safetensors file."""
+def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], metadata: dict[str, object] | None = None) -> None:
+    """Write named arrays, and a few plain values about them, as one safetensors file; the same bytes every time.
+
+    All metadata is one entry, because safetensors writes several in a random order.
+    """
+    about = None if metadata is None else {_METADATA: json.dumps(metadata, sort_keys=True)}
     with whole_file(path) as temporary:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, metadata)
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, about)
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """Read every array of a safetensors file; raises InputError where it is missing or damaged."""
     with _open_arrays(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the file itself is no iterable)
 
 
-def read_metadata(path: str | Path) -> dict[str, str]:
-    """Read the strings stored beside the arrays; raises InputError where the file is missing or damaged."""
+def read_metadata(path: str | Path) -> dict[str, object]:
+    """Read the values stored beside the arrays; raises InputError where the file is missing or damaged."""
     with _open_arrays(path) as file:
-        return file.metadata() or {}
+        return json.loads((file.metadata() or {}).get(_METADATA, "{}"))
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,18 +40,16 @@ class Dataset:
 
 
 def write_dataset(path: str | Path, dataset: Dataset) -> None:
-    # All strings in one entry: safetensors writes several entries in a random order.
-    about = json.dumps({"name": dataset.name, "class_names": dataset.class_names})
-    write_arrays(path, {name: getattr(dataset, name) for name in _ARRAYS}, {"dataset": about})
+    about = {"name": dataset.name, "class_names": dataset.class_names}
+    write_arrays(path, {name: getattr(dataset, name) for name in _ARRAYS}, about)
 
 
 def read_dataset(path: str | Path) -> Dataset:
     """Read a file of `write_dataset`; raises InputError where it is missing, damaged or something else."""
     arrays, metadata = read_arrays(path), read_metadata(path)
-    if set(arrays) != set(_ARRAYS) or "dataset" not in metadata:
+    if set(arrays) != set(_ARRAYS) or "class_names" not in metadata:
         raise InputError(f"{path}: not a prepared data set; make one with `python -m neural_collapse prepare-dataset`.")
-    about = json.loads(metadata["dataset"])
-    return Dataset(name=about["name"], class_names=tuple(about["class_names"]), **arrays)
+    return Dataset(name=metadata["name"], class_names=tuple(metadata["class_names"]), **arrays)
 
 
 def standardise(images: torch.Tensor, mean: np.ndarray | torch.Tensor, std: np.ndarray | torch.Tensor) -> torch.Tensor:

@@ -1,9 +1,13 @@
 """Prepare a data set: sub-sample, pad, take each channel's mean and standard deviation."""
 
 import argparse
+import hashlib
 
-from ..datasets import write_dataset
+import numpy as np
+
+from ..datasets import Dataset, write_dataset
 from ..datasets.preparation import load, prepare
+from ..storage import write_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", required=True, type=_number, help="decides which train examples are kept")
     parser.add_argument("--name", required=True, help="the data set's name in every table and figure")
     parser.add_argument("--output", required=True, help="the file to write, .safetensors")
+    parser.add_argument("--card", required=True, help="the summary to write, .json: sizes, statistics and checksum")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -29,11 +34,27 @@ def run(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     write_dataset(options.output, dataset)
+    write_json(options.card, _card(dataset, options.output))
     size = "x".join(str(length) for length in dataset.train_images.shape[1:])
     print(
         f"{dataset.name}: {len(dataset.train_labels)} train and {len(dataset.test_labels)} test images of {size}, "
         f"{len(dataset.class_names)} classes"
     )
+
+
+def _card(dataset: Dataset, path: str) -> dict[str, object]:
+    with open(path, "rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "name": dataset.name,
+        "classes": list(dataset.class_names),
+        "image": list(dataset.train_images.shape[1:]),
+        "train_per_class": np.bincount(dataset.train_labels).tolist(),
+        "test_per_class": np.bincount(dataset.test_labels).tolist(),
+        "mean": dataset.mean.tolist(),
+        "std": dataset.std.tolist(),
+        "sha256": checksum,
+    }
 
 
 def _number(text: str) -> int:
