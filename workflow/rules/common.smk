@@ -14,6 +14,7 @@ from records import Records
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own.
 os.environ["PYTHONPATH"] = str(WORKFLOW)
+os.environ["NEURAL_COLLAPSE_DATA"] = config.get("data_root", "datasets")
 os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
 
 try:
@@ -44,8 +45,23 @@ def checkpoints(wildcards):
     return [f"{RESULTS}/checkpoints/{wildcards.run}/{i:02d}.safetensors" for i in range(STUDY.measured_epochs)]
 
 
+def card_of_run(wildcards):
+    return f"{RESULTS}/datasets/{RUNS[wildcards.run].dataset}.json"
+
+
 def data_of_run(wildcards):
     return f"{RESULTS}/data/{RUNS[wildcards.run].dataset}.safetensors"
+
+
+def images_of_run(wildcards):
+    return images(RUNS[wildcards.run].dataset)
+
+
+def images(dataset):
+    """A shell command that makes a data set's images where they are absent; see `prepare_dataset`."""
+    data, card = f"{RESULTS}/data/{dataset}.safetensors", f"{RESULTS}/datasets/{dataset}.json"
+    settings = flags({"name": dataset, **STUDY.datasets[dataset], "output": data, "expect": card})
+    return f"test -e {data} || python -m neural_collapse prepare-dataset {settings};"
 
 
 def flags(settings):

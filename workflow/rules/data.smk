@@ -1,14 +1,17 @@
+# The card, in git, stands for the images: whoever reads them depends on the card alone, so that absent images (a fresh
+# clone) make nothing stale. A job that needs absent images makes them again first, and they must be what the card says.
 rule prepare_dataset:
     output:
-        f"{RESULTS}/data/{{dataset}}.safetensors",
-    log:
-        f"{LOGS}/data/{{dataset}}.log",
-    conda:
-        "../../envs/training.yaml"
+        data=f"{RESULTS}/data/{{dataset}}.safetensors",
+        card=f"{RESULTS}/datasets/{{dataset}}.json",
     params:
         settings=lambda wildcards: flags(STUDY.datasets[wildcards.dataset]),
         code=lambda wildcards: code("prepare_dataset", f"datasets.{STUDY.datasets[wildcards.dataset]['source']}"),
         environment=pinned_packages("training"),
+    log:
+        f"{LOGS}/data/{{dataset}}.log",
+    conda:
+        "../../envs/training.yaml"
     shell:
         "python -m neural_collapse prepare-dataset --name {wildcards.dataset} {params.settings} "
-        "--root {config[data_root]} --output {output} > {log} 2>&1"
+        "--output {output.data} --card {output.card} > {log} 2>&1"

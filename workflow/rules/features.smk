@@ -1,6 +1,6 @@
 rule extract_features:
     input:
-        data=data_of_run,
+        card=card_of_run,
         checkpoints=checkpoints,
     output:
         f"{RESULTS}/features/{{run}}.safetensors",
@@ -12,6 +12,8 @@ rule extract_features:
     resources:
         gpu=GPU,
     params:
+        data=data_of_run,
+        images=images_of_run,
         settings=lambda wildcards: flags(
             {
                 "loss": RUNS[wildcards.run].loss,
@@ -23,5 +25,5 @@ rule extract_features:
         code=code_with_network("extract_features"),
         environment=pinned_packages("training"),
     shell:
-        "python -m neural_collapse extract-features --data {input.data} --checkpoints {input.checkpoints} "
-        "{params.settings} {params.layers} --output {output} > {log} 2>&1"
+        "{{ {params.images} python -m neural_collapse extract-features --data {params.data} "
+        "--checkpoints {input.checkpoints} {params.settings} {params.layers} --output {output}; }} > {log} 2>&1"

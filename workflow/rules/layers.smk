@@ -1,9 +1,11 @@
 # Every file that is kept, layer by layer, and the records of how it was made.
 
+IMAGES = [f"{RESULTS}/data/{dataset}.safetensors" for dataset in STUDY.datasets]
 LAYERS = {
-    "data": [f"{RESULTS}/data/{dataset}.safetensors" for dataset in STUDY.datasets],
+    "data": [*IMAGES, *(f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets)],
     "sweep": [f"{RESULTS}/sweep/{pair}/{rate}.csv" for pair in STUDY.swept for rate in STUDY.sweep_rates]
-    + [f"{RESULTS}/sweep/{pair}.json" for pair in STUDY.swept],
+    + [f"{RESULTS}/sweep/{pair}.json" for pair in STUDY.swept]
+    + [f"{RESULTS}/sweep/choices.csv"],
     "train": [
         f"{RESULTS}/checkpoints/{run}/{file}"
         for run in RUNS
@@ -23,7 +25,7 @@ LAYERS = {
 }
 
 if workflow.is_main_process:
-    RECORDS = Records(Path(RESULTS) / "provenance", LAYERS, kept_by_dvc={"data", "train", "features"})
+    RECORDS = Records(Path(RESULTS) / "provenance", LAYERS, kept_by_dvc=[f"{RESULTS}/{name}" for name in ("data", "checkpoints", "features")])
     if RECORDS.alone():
         try:
             RECORDS.restore()

@@ -19,7 +19,7 @@ rule measure:
 
 rule attack:
     input:
-        data=data_of_run,
+        card=card_of_run,
         checkpoints=checkpoints,
     output:
         f"{RESULTS}/robustness/{{run}}.csv",
@@ -31,13 +31,15 @@ rule attack:
     resources:
         gpu=GPU,
     params:
+        data=data_of_run,
+        images=images_of_run,
         identity=identity,
         settings=lambda wildcards: flags(STUDY.attack | {"threads": RUNS[wildcards.run].settings["threads"]}),
         code=code_with_network("attack"),
         environment=pinned_packages("training"),
     shell:
-        "python -m neural_collapse attack --data {input.data} --checkpoints {input.checkpoints} "
-        "{params.identity} {params.settings} --output {output} > {log} 2>&1"
+        "{{ {params.images} python -m neural_collapse attack --data {params.data} --checkpoints {input.checkpoints} "
+        "{params.identity} {params.settings} --output {output}; }} > {log} 2>&1"
 
 
 rule collect:

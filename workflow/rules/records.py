@@ -33,7 +33,7 @@ class Records:
     Arguments:
         provenance: the folder of the records in git.
         outputs: the files each layer makes.
-        kept_by_dvc: the layers whose files are in DVC's cache and not in git.
+        kept_by_dvc: the folders whose files are in DVC's cache and not in git.
         state: Snakemake's own folder.
     """
 
@@ -41,7 +41,7 @@ class Records:
         self,
         provenance: Path,
         outputs: dict[str, list[str]],
-        kept_by_dvc: set[str],
+        kept_by_dvc: list[str],
         state: Path = Path(".snakemake"),
     ):
         if RECORD_FORMAT_VERSION != KNOWN_FORMAT:
@@ -101,7 +101,7 @@ class Records:
                     content = {name: record[name] for name in CARRIED}
                     key = json.dumps(content, sort_keys=True)
                     job = jobs.setdefault(key, {"outputs": {}, "record": content})
-                    job["outputs"][path] = self._checksum(path, layer, carried, memory)
+                    job["outputs"][path] = self._checksum(path, carried, memory)
             _write_if_changed(self._provenance / f"{layer}.json", {"format": KNOWN_FORMAT, "jobs": [*jobs.values()]})
         memory["provenance"] = self._digest()
         write_json(self._memory, memory)
@@ -149,14 +149,14 @@ class Records:
                 self._put(path, carried.get(path))
 
     def _check(self, carried: dict[str, dict], memory: dict) -> None:
-        for layer in self._kept_by_dvc:
-            changed = [path for path in self._outputs[layer] if not self._as_recorded(path, carried.get(path), memory)]
+        for folder in self._kept_by_dvc:
+            kept = [path for path in self._all_outputs() if path.startswith(f"{folder}/")]
+            changed = [path for path in kept if not self._as_recorded(path, carried.get(path), memory)]
             if changed:
-                folder = os.path.commonpath([os.path.dirname(path) for path in self._outputs[layer]])
+                others = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
                 raise InputError(
-                    f"{changed[0]}{f' and {len(changed) - 1} more' if len(changed) > 1 else ''}: not what the records "
-                    f"of this commit say was made; run `dvc checkout --force {folder}` to get what was, or delete it "
-                    "to make it anew."
+                    f"{changed[0]}{others}: not what the records of this commit say was made; run `dvc checkout --force "
+                    f"{folder}` to get what was, or delete it to make it anew."
                 )
 
     def _as_recorded(self, path: str, carried: dict | None, memory: dict) -> bool:
@@ -166,9 +166,9 @@ class Records:
         made_here = record is not None and record.endtime == os.stat(path).st_mtime
         return made_here or _remembered_checksum(path, memory) == carried["checksum"]
 
-    def _checksum(self, path: str, layer: str, carried: dict[str, dict], memory: dict) -> str | None:
+    def _checksum(self, path: str, carried: dict[str, dict], memory: dict) -> str | None:
         """The content of a file that DVC keeps; git itself knows the content of the others."""
-        if layer not in self._kept_by_dvc:
+        if not path.startswith(tuple(f"{folder}/" for folder in self._kept_by_dvc)):
             return None
         if not os.path.exists(path):  # an absent file is still what it was recorded to be
             return carried[path]["checksum"] if path in carried else None

@@ -5,7 +5,7 @@ def sweep_settings(wildcards):
 
 rule try_learning_rate:
     input:
-        lambda wildcards: f"{RESULTS}/data/{STUDY.swept[wildcards.pair].dataset}.safetensors",
+        lambda wildcards: f"{RESULTS}/datasets/{STUDY.swept[wildcards.pair].dataset}.json",
     output:
         f"{RESULTS}/sweep/{{pair}}/{{rate}}.csv",
     log:
@@ -16,14 +16,16 @@ rule try_learning_rate:
     resources:
         gpu=GPU,
     params:
+        data=lambda wildcards: f"{RESULTS}/data/{STUDY.swept[wildcards.pair].dataset}.safetensors",
+        images=lambda wildcards: images(STUDY.swept[wildcards.pair].dataset),
         settings=sweep_settings,
         code=lambda wildcards: code(
             "try_learning_rate", f"networks.{network_module(STUDY.swept[wildcards.pair].network)}"
         ),
         environment=pinned_packages("training"),
     shell:
-        "exec python -m neural_collapse try-learning-rate --data {input} {params.settings} "
-        "--stop-with-parent --output {output} > {log} 2>&1"
+        "{{ {params.images} exec python -m neural_collapse try-learning-rate --data {params.data} {params.settings} "
+        "--stop-with-parent --output {output}; }} > {log} 2>&1"
 
 
 rule choose_learning_rate:
@@ -40,3 +42,19 @@ rule choose_learning_rate:
         environment=pinned_packages("analysis"),
     shell:
         "python -m neural_collapse choose-learning-rate {input} --output {output} > {log} 2>&1"
+
+
+rule collect_sweep:
+    input:
+        [f"{RESULTS}/sweep/{pair}.json" for pair in STUDY.swept],
+    output:
+        f"{RESULTS}/sweep/choices.csv",
+    log:
+        f"{LOGS}/sweep/choices.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("collect_sweep"),
+        environment=pinned_packages("analysis"),
+    shell:
+        "python -m neural_collapse collect-sweep {input} --output {output} > {log} 2>&1"

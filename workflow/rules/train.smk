@@ -15,7 +15,7 @@ def chosen_learning_rate(wildcards):
 # Its output is complete once all of it is renamed into place; until then it works in the resume folder.
 rule train_network:
     input:
-        data=data_of_run,
+        card=card_of_run,
         learning_rate=chosen_learning_rate,
     output:
         checkpoints=[f"{RESULTS}/checkpoints/{{run}}/{i:02d}.safetensors" for i in range(STUDY.measured_epochs)],
@@ -30,15 +30,17 @@ rule train_network:
     resources:
         gpu=GPU,
     params:
+        data=data_of_run,
+        images=images_of_run,
         settings=lambda wildcards: flags(training_settings(RUNS[wildcards.run])),
         code=code_with_network("train"),
         environment=pinned_packages("training"),
         checkpoints=subpath(output.history, parent=True),
+        resume=f"{RESULTS}/resume/{{run}}",
         learning_rate=lambda wildcards, input: (
             f"--learning-rate-from {input.learning_rate}" if input.learning_rate else ""
         ),
     shell:
-        "exec python -m neural_collapse train --data {input.data} {params.settings} {params.learning_rate} "
-        "--checkpoints {params.checkpoints} --history {output.history} "
-        f"--resume {RESULTS}/resume/{{wildcards.run}} --code-version {{params.code}} "
-        "--stop-with-parent > {log} 2>&1"
+        "{{ {params.images} exec python -m neural_collapse train --data {params.data} {params.settings} "
+        "{params.learning_rate} --checkpoints {params.checkpoints} --history {output.history} "
+        "--resume {params.resume} --code-version {params.code} --stop-with-parent; }} > {log} 2>&1"

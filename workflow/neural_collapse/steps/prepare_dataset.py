@@ -2,18 +2,26 @@
 
 import argparse
 import hashlib
+import json
+import os
+from pathlib import Path
 
 import numpy as np
 
 from ..datasets import Dataset, write_dataset
 from ..datasets.preparation import load, prepare
-from ..storage import write_json
+from ..errors import InputError
+from ..storage import whole_file, write_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", required=True, help="where the images come from, such as digits, mnist or arrays")
     parser.add_argument("--path", help="your own data: the .npz file (arrays) or the folder of images (folder)")
-    parser.add_argument("--root", default="datasets", help="where torchvision's data sets are, or are downloaded to")
+    parser.add_argument(
+        "--root",
+        default=os.environ.get("NEURAL_COLLAPSE_DATA", "datasets"),
+        help="where torchvision's data sets are, or are downloaded to",
+    )
     parser.add_argument(
         "--train-per-class", required=True, type=_number_or_all, metavar="N|all", help="train examples to keep a class"
     )
@@ -21,7 +29,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", required=True, type=_number, help="decides which train examples are kept")
     parser.add_argument("--name", required=True, help="the data set's name in every table and figure")
     parser.add_argument("--output", required=True, help="the file to write, .safetensors")
-    parser.add_argument("--card", required=True, help="the summary to write, .json: sizes, statistics and checksum")
+    card = parser.add_mutually_exclusive_group()
+    card.add_argument("--card", help="the summary to write, .json: sizes, statistics and checksum")
+    card.add_argument("--expect", metavar="CARD", help="the summary of the data set that this must become again")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -33,8 +43,16 @@ def run(options: argparse.Namespace) -> None:
         padding=options.padding,
         seed=options.seed,
     )
-    write_dataset(options.output, dataset)
-    write_json(options.card, _card(dataset, options.output))
+    with whole_file(options.output) as temporary:
+        write_dataset(temporary, dataset)
+        card = _card(dataset, temporary)
+        if options.expect and json.loads(Path(options.expect).read_text()) != card:
+            raise InputError(
+                f"{options.output}: the images made here are not those of {options.expect}; fetch them with `dvc pull`, "
+                "or delete that file to make everything that depends on them anew."
+            )
+    if options.card:
+        write_json(options.card, card)
     size = "x".join(str(length) for length in dataset.train_images.shape[1:])
     print(
         f"{dataset.name}: {len(dataset.train_labels)} train and {len(dataset.test_labels)} test images of {size}, "
@@ -42,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
     )
 
 
-def _card(dataset: Dataset, path: str) -> dict[str, object]:
+def _card(dataset: Dataset, path: Path) -> dict[str, object]:
     with open(path, "rb") as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
     return {
