@@ -1,0 +1,29 @@
+"""Collect what the learning-rate sweeps chose, and what diverged, into one table."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from ..storage import write_csv
+
+COLUMNS = ["dataset", "network", "loss", "learning_rate", "test_accuracy", "diverged"]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "choices", nargs="*", metavar="CHOICE", help="files of choose-learning-rate, named by their pair"
+    )
+    parser.add_argument(
+        "--output", required=True, help="the table to write, .csv; empty but for its header without choices"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    rows = []
+    for path in map(Path, options.choices):
+        choice = json.loads(path.read_text())
+        diverged = " ".join(f"{rate:g}" for rate in choice["diverged"])
+        rows.append([*path.stem.split("-"), choice["learning_rate"], choice["test_accuracy"], diverged])
+    write_csv(options.output, pd.DataFrame(rows, columns=COLUMNS))
