@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from .style import CLASS_MEANS, CLASSIFIERS, THIRD, TOTAL, Curve, draw_grid
 
 LOSSES = ("mse",)
-READS = ("metrics",)
+READS = "metrics"
 CURVES = (
     Curve(r"$\mathcal{L}$", "loss", TOTAL),
     Curve(r"$\mathcal{L}_{NC1}$", "loss_nc1", CLASS_MEANS),

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from .style import CLASS_MEANS, CLASSIFIERS, Curve, draw_grid
 
 LOSSES = ("mse",)
-READS = ("metrics",)
+READS = "metrics"
 CURVES = (Curve("class means", "equinorm_means", CLASS_MEANS), Curve("classifiers", "equinorm_classifier", CLASSIFIERS))
 
 

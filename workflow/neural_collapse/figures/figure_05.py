@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from .style import CLASS_MEANS, CLASSIFIERS, Curve, draw_grid
 
 LOSSES = ("mse",)
-READS = ("metrics",)
+READS = "metrics"
 CURVES = (
     Curve("class means", "max_angle_means", CLASS_MEANS),
     Curve("classifiers", "max_angle_classifier", CLASSIFIERS),

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from .style import CLASS_MEANS, Curve, draw_grid
 
 LOSSES = ("mse",)
-READS = ("metrics",)
+READS = "metrics"
 CURVES = (Curve("classifiers and class means", "self_duality", CLASS_MEANS),)
 
 

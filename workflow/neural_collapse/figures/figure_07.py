@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from .style import CLASS_MEANS, Curve, draw_grid
 
 LOSSES = ("mse",)
-READS = ("metrics",)
+READS = "metrics"
 CURVES = (Curve("within-class variation", "nc1", CLASS_MEANS),)
 
 

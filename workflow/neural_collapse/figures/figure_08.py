@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from .style import CLASS_MEANS, THIRD, Curve, draw_grid
 
 LOSSES = ("mse",)
-READS = ("metrics",)
+READS = "metrics"
 CURVES = (
     Curve("test images", "ncc_mismatch", CLASS_MEANS, split="test"),
     Curve("train images", "ncc_mismatch", THIRD, split="train"),

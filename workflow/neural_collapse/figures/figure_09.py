@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from .style import CLASS_MEANS, Curve, draw_grid
 
 LOSSES = ("mse",)
-READS = ("robustness", "metrics")
+READS = "robustness"
 CURVES = (Curve("test images", "robustness", CLASS_MEANS, split="test"),)
 
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from .style import draw_grid, loss_curves
 
 LOSSES = ("mse", "ce")
-READS = ("metrics",)
+READS = "metrics"
 CURVES = loss_curves("nc1")
 
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from .style import draw_grid, loss_curves
 
 LOSSES = ("mse", "ce")
-READS = ("robustness", "metrics")
+READS = "robustness"
 CURVES = loss_curves("robustness", split="test")
 
 

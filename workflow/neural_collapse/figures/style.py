@@ -106,16 +106,16 @@ def draw_grid(
         raise InputError(f"the tables hold no {measures} of a run with loss {' or '.join(losses)}: nothing to draw.")
     with matplotlib.rc_context(STYLE):
         figure, panels = _panels(table)
-        marked = False
+        marked = set()
         for axes, cell in panels:
             for drawn in curves:
                 _draw_curve(axes, cell, drawn, log=log)
             marked |= _mark_zero_error(axes, cell, curves)
         for axes, cell in panels:  # once all are drawn, for the panels of a row share their limits
-            _finish_panel(axes, cell, log=log)
+            _finish_panel(axes, cell, last_epoch=table.epoch.max(), log=log)
         figure.supxlabel("epoch", fontsize=STYLE["axes.labelsize"])
         figure.supylabel(ylabel, fontsize=STYLE["axes.labelsize"])
-        _legend(figure, curves, losses if marked else ())
+        _legend(figure, curves, losses, marked)
     return figure
 
 
@@ -177,13 +177,13 @@ def _draw_curve(axes: Axes, cell: pd.DataFrame, drawn: Curve, *, log: bool) -> N
         rows, x="epoch", y="value", ax=axes, legend=False,
         estimator="median", errorbar=("pi", 100), err_kws={"alpha": 0.25, "linewidth": 0},
         color=look.color, linestyle=look.linestyle, linewidth=1, marker=look.marker, markersize=3, markeredgewidth=0,
-        markevery=0.1,
+        markevery=max(1, rows.epoch.nunique() // 10),
     )  # fmt: skip
 
 
-def _mark_zero_error(axes: Axes, cell: pd.DataFrame, curves: Sequence[Curve]) -> bool:
-    """Draw the red line of each loss in the panel; says whether there is any."""
-    marked = False
+def _mark_zero_error(axes: Axes, cell: pd.DataFrame, curves: Sequence[Curve]) -> set[str]:
+    """Draw the red line of each loss in the panel; returns the losses that have one."""
+    marked = set()
     for loss, same_loss in cell.groupby("loss"):
         epochs = sorted(zero_error_epoch(run) or math.inf for _, run in runs(same_loss))
         middle = float(np.median(epochs))
@@ -192,7 +192,7 @@ def _mark_zero_error(axes: Axes, cell: pd.DataFrame, curves: Sequence[Curve]) ->
         axes.axvline(middle, color=_RED, linewidth=0.9, linestyle=_line_of(loss, curves), zorder=1.5)
         if epochs[0] < epochs[-1]:
             axes.axvspan(epochs[0], min(epochs[-1], same_loss.epoch.max()), color=_RED, alpha=0.1, linewidth=0)
-        marked = True
+        marked.add(loss)
     return marked
 
 
@@ -200,11 +200,10 @@ def _line_of(loss: str, curves: Sequence[Curve]):
     return next((drawn.look.linestyle for drawn in curves if drawn.loss == loss), "-")
 
 
-def _finish_panel(axes: Axes, cell: pd.DataFrame, *, log: bool) -> None:
-    axes.set(xlabel="", ylabel="")
+def _finish_panel(axes: Axes, cell: pd.DataFrame, *, last_epoch: int, log: bool) -> None:
+    axes.set(xlabel="", ylabel="", xlim=(0.9, 1.1 * last_epoch))
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda epoch, _: f"{epoch:g}"))
-    axes.set_xlim(left=0.9)
     if log:
         axes.set_yscale("log")
     else:
@@ -214,15 +213,18 @@ def _finish_panel(axes: Axes, cell: pd.DataFrame, *, log: bool) -> None:
     sns.despine(ax=axes)
 
 
-def _legend(figure: Figure, curves: Sequence[Curve], marked_losses: Sequence[str]) -> None:
-    """One legend over the grid: the curves, and a red line for each loss where any run reached zero error."""
+def _legend(figure: Figure, curves: Sequence[Curve], losses: Sequence[str], marked: set[str]) -> None:
+    """One legend over the grid, in as few rows as fit: the curves, and the red line of each loss that has any."""
     handles = [
         Line2D([], [], color=drawn.look.color, linestyle=drawn.look.linestyle, marker=drawn.look.marker, markersize=3,
                markeredgewidth=0, linewidth=1.2, label=drawn.label)
         for drawn in curves
     ]  # fmt: skip
-    for loss in marked_losses:
-        label = "train accuracy first ≥ 99.9 %" + (f" ({title(loss)})" if len(marked_losses) > 1 else "")
+    for loss in filter(marked.__contains__, losses):
+        label = "train accuracy first ≥ 99.9 %" + (f" ({title(loss)})" if len(losses) > 1 else "")
         handles.append(Line2D([], [], color=_RED, linestyle=_line_of(loss, curves), linewidth=0.9, label=label))
-    columns = max(1, int(figure.get_figwidth() / 1.4))
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), columns), frameon=False)
+    for columns in range(len(handles), 0, -1):
+        legend = figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)
+        if legend.get_window_extent().width <= figure.bbox.width:
+            break
+        legend.remove()

@@ -1,0 +1,23 @@
+"""Make Table 1: test accuracy at zero train error and at the end of training."""
+
+import argparse
+from pathlib import Path
+
+from ..collection import read_tables
+from ..storage import whole_file, write_csv
+from ..tables import accuracy_table, to_markdown
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tables", required=True, nargs="+", type=Path, metavar="FILE.csv", help="measures of the runs"
+    )
+    parser.add_argument("--csv", required=True, type=Path, help="the table for programs")
+    parser.add_argument("--md", required=True, type=Path, help="the table for readers (Markdown)")
+
+
+def run(options: argparse.Namespace) -> None:
+    accuracies = accuracy_table(read_tables(options.tables))
+    write_csv(options.csv, accuracies)
+    with whole_file(options.md) as temporary:
+        temporary.write_text(to_markdown(accuracies), encoding="utf-8")

@@ -1,0 +1,110 @@
+"""Table 1: test accuracy when train error first reaches zero, and at the end of training."""
+
+import math
+from collections.abc import Iterable
+
+import pandas as pd
+
+from .collection import RunKey, curve, runs, title, zero_error_epoch
+from .errors import InputError
+
+# Han, Papyan & Donoho (2022), Table 1: test accuracy in % at the first epoch of zero train error, and at the last.
+PAPER_TABLE_1 = {
+    ("mnist", "vgg11"): (99.23, 99.59),
+    ("mnist", "resnet18"): (99.16, 99.70),
+    ("mnist", "densenet40"): (99.62, 99.70),
+    ("fashionmnist", "vgg11"): (92.76, 92.95),
+    ("fashionmnist", "resnet18"): (93.55, 93.76),
+    ("fashionmnist", "densenet250"): (90.56, 92.95),
+    ("svhn", "vgg13"): (89.35, 93.91),
+    ("svhn", "resnet34"): (85.18, 92.65),
+    ("svhn", "densenet40"): (95.61, 95.23),
+    ("cifar10", "vgg11"): (83.13, 84.54),
+    ("cifar10", "resnet50"): (75.43, 76.39),
+    ("cifar10", "densenet100"): (91.77, 91.78),
+    ("stl10", "vgg11"): (60.43, 67.24),
+    ("stl10", "resnet18"): (59.35, 60.56),
+    ("stl10", "densenet201"): (58.74, 60.41),
+}
+
+
+def accuracy_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Table 1 of the MSE runs in `table`, one row a run, in the paper's order; accuracies in % of the test set.
+
+    Zero error is defined both ways (see `zero_error_epoch`): `at_zero_error` is the accuracy at the first measured
+    epoch with train accuracy >= 99.9 %, `at_exactly_zero_error` at the first with no train error at all; both are
+    missing where a run never got there. `improvement` is the last accuracy minus `at_zero_error`, in percentage points.
+    The paper's values stand beside those of its data sets and networks, whatever protocol the run followed.
+
+    Raises InputError where there is no MSE run.
+    """
+    table = table[(table.loss == "mse") & (table.measure == "error")]
+    if table.empty:
+        raise InputError("the tables hold no error of a run with loss mse: nothing for Table 1.")
+    whole = {"zero_error_epoch": "Int64", "exactly_zero_error_epoch": "Int64"}
+    return pd.DataFrame([_row(run, rows) for run, rows in runs(table)]).astype(whole)
+
+
+def _row(run: RunKey, rows: pd.DataFrame) -> dict:
+    accuracy = 100 * (1 - curve(rows, "error", "test"))
+    near, exact = zero_error_epoch(rows), zero_error_epoch(rows, 0.0)
+    at_zero_error, at_last_epoch = accuracy.get(near, math.nan), accuracy.iloc[-1]
+    paper_at_zero_error, paper_at_last_epoch = PAPER_TABLE_1.get((run.dataset, run.network), (math.nan, math.nan))
+    return {
+        "dataset": run.dataset,
+        "network": run.network,
+        "seed": run.seed,
+        "zero_error_epoch": near,
+        "at_zero_error": at_zero_error,
+        "exactly_zero_error_epoch": exact,
+        "at_exactly_zero_error": accuracy.get(exact, math.nan),
+        "last_epoch": accuracy.index[-1],
+        "at_last_epoch": at_last_epoch,
+        "improvement": at_last_epoch - at_zero_error,
+        "paper_at_zero_error": paper_at_zero_error,
+        "paper_at_last_epoch": paper_at_last_epoch,
+        "paper_improvement": round(paper_at_last_epoch - paper_at_zero_error, 2),
+    }
+
+
+def to_markdown(accuracies: pd.DataFrame) -> str:
+    """`accuracy_table` for readers: rounded to the paper's two decimals, its median and mean improvement below."""
+    names = {
+        "dataset": "data set",
+        "network": "network",
+        "seed": "seed",
+        "zero_error_epoch": "epoch of 99.9 %",
+        "at_zero_error": "accuracy there",
+        "exactly_zero_error_epoch": "epoch of zero error",
+        "at_exactly_zero_error": "accuracy there",
+        "last_epoch": "last epoch",
+        "at_last_epoch": "accuracy there",
+        "improvement": "improvement",
+        "paper_at_zero_error": "paper, zero error",
+        "paper_at_last_epoch": "paper, last epoch",
+        "paper_improvement": "paper, improvement",
+    }
+    lines = [
+        "Test accuracy in %, when train accuracy first reaches 99.9 %, when train error is first exactly zero, and at",
+        "the last epoch, for networks trained with MSE loss.",
+        "",
+        _line(names.values()),
+        _line("---" for _ in names),
+        *(_line(map(_cell, row)) for row in accuracies[list(names)].itertuples(index=False)),
+        "",
+        f"Improvement from 99.9 % to the last epoch: median {_cell(accuracies.improvement.median())}, mean "
+        f"{_cell(accuracies.improvement.mean())} percentage points (the paper, over its 15 networks: 0.962 and 1.833).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cell(value: object) -> str:
+    if pd.isna(value):
+        return "–"
+    if isinstance(value, str):
+        return title(value)
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
