@@ -4,14 +4,14 @@ rule prepare_dataset:
     output:
         data=f"{RESULTS}/data/{{dataset}}.safetensors",
         card=f"{RESULTS}/datasets/{{dataset}}.json",
-    params:
-        settings=lambda wildcards: flags(STUDY.datasets[wildcards.dataset]),
-        code=lambda wildcards: code("prepare_dataset", f"datasets.{STUDY.datasets[wildcards.dataset]['source']}"),
-        environment=pinned_packages("training"),
     log:
         f"{LOGS}/data/{{dataset}}.log",
     conda:
         "../../envs/training.yaml"
+    params:
+        settings=lambda wildcards: flags(STUDY.datasets[wildcards.dataset]),
+        code=lambda wildcards: code("prepare_dataset", f"datasets.{STUDY.datasets[wildcards.dataset]['source']}"),
+        environment=pinned_packages("training"),
     shell:
         "python -m neural_collapse prepare-dataset --name {wildcards.dataset} {params.settings} "
         "--output {output.data} --card {output.card} > {log} 2>&1"

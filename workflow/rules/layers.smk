@@ -25,7 +25,11 @@ LAYERS = {
 }
 
 if workflow.is_main_process:
-    RECORDS = Records(Path(RESULTS) / "provenance", LAYERS, kept_by_dvc=[f"{RESULTS}/{name}" for name in ("data", "checkpoints", "features")])
+    RECORDS = Records(
+        Path(RESULTS) / "provenance",
+        LAYERS,
+        kept_by_dvc=[f"{RESULTS}/{name}" for name in ("data", "checkpoints", "features")],
+    )
     if RECORDS.alone():
         try:
             RECORDS.restore()

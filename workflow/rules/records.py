@@ -155,8 +155,8 @@ class Records:
             if changed:
                 others = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
                 raise InputError(
-                    f"{changed[0]}{others}: not what the records of this commit say was made; run `dvc checkout --force "
-                    f"{folder}` to get what was, or delete it to make it anew."
+                    f"{changed[0]}{others}: not what the records of this commit say was made; "
+                    f"run `dvc checkout --force {folder}` to get what was, or delete it to make it anew."
                 )
 
     def _as_recorded(self, path: str, carried: dict | None, memory: dict) -> bool:

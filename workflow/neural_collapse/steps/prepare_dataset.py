@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
         card = _card(dataset, temporary)
         if options.expect and json.loads(Path(options.expect).read_text()) != card:
             raise InputError(
-                f"{options.output}: the images made here are not those of {options.expect}; fetch them with `dvc pull`, "
+                f"{options.output}: the images made here are not those of {options.expect}; fetch them with `dvc pull` "
                 "or delete that file to make everything that depends on them anew."
             )
     if options.card:
