@@ -45,6 +45,8 @@ def decompose_loss(
         bias = np.zeros(len(weight))
     difference = weight - best_weight, bias - best_bias
     within, between, decay = _loss_terms(moments, best_weight, best_bias, targets, weight_decay_lambda)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = np.sqrt(_squared_norm(*difference) / _squared_norm(best_weight, best_bias))
     return {
         "loss": sum(_loss_terms(moments, weight, bias, targets, weight_decay_lambda)),
         "loss_ls": within + between + decay,
@@ -53,7 +55,7 @@ def decompose_loss(
         "loss_nc1_decay": decay,
         "loss_nc23": between,
         "loss_perp": sum(_loss_terms(moments, *difference, np.zeros_like(targets), weight_decay_lambda)),
-        "classifier_distance": float(np.sqrt(_squared_norm(*difference) / _squared_norm(best_weight, best_bias))),
+        "classifier_distance": float(distance),
     }
 
 

@@ -127,7 +127,7 @@ def example_measures(
     centre = centres.mean(0)
     centred_centres = centres - centre
     centred_bias = bias + weight @ centre
-    directions = weight / np.linalg.norm(weight, axis=1, keepdims=True)
+    norms = np.linalg.norm(weight, axis=1)
     wrong = mismatched = 0
     margins = np.empty(len(features))
     for rows in _chunks(features):
@@ -136,7 +136,8 @@ def example_measures(
         nearest = (centred @ centred_centres.T - (centred_centres**2).sum(1) / 2).argmax(1)
         wrong += int((decided != truth).sum())
         mismatched += int((decided != nearest).sum())
-        cosines = centred @ directions.T / np.linalg.norm(centred, axis=1, keepdims=True)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            cosines = centred @ weight.T / norms / np.linalg.norm(centred, axis=1, keepdims=True)
         own = cosines[np.arange(len(truth)), truth]
         cosines[np.arange(len(truth)), truth] = -np.inf
         margins[rows] = own - cosines.max(1)
