@@ -1,0 +1,154 @@
+"""`snakemake --use-conda`: environments are made of envs/*.yaml, each job runs in its own, and nothing else changes.
+
+Uses the machine's own conda where there is one, and otherwise stand_in.py, which is not conda: see there.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import stand_in
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[2]
+OLDEST_CONDA = Version("24.7.1")  # what Snakemake 9.27 asks for
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+CONFIG = """
+study: tiny
+studies:
+  tiny:
+    measured_epochs: 2
+    datasets: {digits: {train_per_class: 10}}
+    networks: {vgg11: {width: 0.0625}}
+    training: {epochs: 2, batch_size: 20, learning_rate: 0.01}
+    runs: {digits-vgg11-mse: {}}
+    attack: {images: 2, iterations: 1}
+    theory: {small: {classes: 3, examples_per_class: 10, features: 4, spectrum: [1, 2], horizon: 1}}
+    figures: [figure-02]
+"""
+
+# Python imports this at its start, from PYTHONPATH: each job's log begins with the environment it ran in.
+SITECUSTOMIZE = "import sys\nprint(sys.prefix, file=sys.stderr)\n"
+
+
+def has_conda() -> bool:
+    if shutil.which("conda") is None:
+        return False
+    answer = subprocess.run(["conda", "--version"], capture_output=True, text=True, check=True).stdout
+    return Version(answer.split()[1]) >= OLDEST_CONDA
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory):
+    """The variables of a shell with an active conda and, before that in PATH, the tests' own environment."""
+    path = [os.path.dirname(sys.executable), os.environ["PATH"]]
+    if has_conda():
+        return os.environ | {"PATH": os.pathsep.join(path)}
+    folder = tmp_path_factory.mktemp("stand-in-for-conda")
+    stand_in.install_stand_in(folder / "base")
+    stand_in.build_channel(folder / "channels" / "conda-forge", [*ROOT.glob("envs/*.yaml")])
+    path.insert(1, str(folder / "base" / "bin"))
+    return os.environ | {
+        "PATH": os.pathsep.join(path),
+        "CONDA_PREFIX": str(folder / "base"),
+        "CONDA_CHANNEL_ALIAS": (folder / "channels").as_uri(),
+    }
+
+
+@pytest.fixture(scope="module")
+def run(shell, tmp_path_factory):
+    """Run a command in a throw-away copy of the repository with a tiny study; gives what it printed."""
+    copy = tmp_path_factory.mktemp("conda") / "repository"
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    for file in files:
+        if (ROOT / file).is_file() and not file.startswith("results/"):
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, copy / file)
+    (copy / "config.yaml").write_text(CONFIG)
+    (copy / "workflow" / "sitecustomize.py").write_text(SITECUSTOMIZE)
+
+    def run(command: str, fails: bool = False, **variables: str) -> str:
+        result = subprocess.run(
+            command.split(),
+            cwd=copy,
+            env=shell | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert (result.returncode != 0) == fails, result.stdout
+        return result.stdout
+
+    run.copy = copy
+    return run
+
+
+@pytest.fixture(scope="module")
+def done(run):
+    """The tiny study after `snakemake --cores 2 --use-conda`; gives what that printed."""
+    return run("snakemake --cores 2 --use-conda")
+
+
+def environments(copy: Path) -> dict[str, str]:
+    """The folder of each environment that Snakemake made, by the file it was made of."""
+    made = {file.read_text(): file.with_suffix("") for file in (copy / ".snakemake" / "conda").glob("*.yaml")}
+    return {made[file.read_text()]: file.stem for file in (copy / "envs").glob("*.yaml")}
+
+
+def ran_in(copy: Path, log: str) -> str:
+    """The interpreter's own prefix, as the first line of a job's log tells it."""
+    return environments(copy)[Path((copy / "logs" / "tiny" / log).read_text().split("\n")[0])]
+
+
+def test_each_environment_is_made_of_what_its_file_names(run, done):
+    assert done.count("Environment for") == len(environments(run.copy)) == 2
+    for prefix, name in environments(run.copy).items():
+        installed = {
+            path.name.rsplit("-", 2)[0]: path.name.rsplit("-", 2)[1] for path in prefix.glob("conda-meta/*.json")
+        }
+        wanted = dict(re.findall(r"^  - (\S+) =([0-9.]+)$", (run.copy / "envs" / f"{name}.yaml").read_text(), re.M))
+        assert len(wanted) > 5 and wanted.items() <= installed.items()
+
+
+def test_every_job_runs_in_the_environment_of_its_rule(run, done):
+    logs = sorted(
+        path.relative_to(run.copy / "logs" / "tiny").as_posix() for path in run.copy.glob("logs/tiny/**/*.log")
+    )
+    needs_a_network = ("data/", "train/", "features/", "robustness/")
+    assert len(logs) == 10
+    for log in logs:
+        assert ran_in(run.copy, log) == ("training" if log.startswith(needs_a_network) else "analysis"), log
+
+
+def test_without_conda_nothing_is_stale_after_it_and_the_reverse(run, done):
+    assert "Nothing to be done" in run("snakemake --dry-run")
+    (run.copy / "results" / "tiny" / "metrics.csv").unlink()
+    run("snakemake --cores 1")
+    assert (run.copy / "logs" / "tiny" / "collect.log").read_text().split("\n")[0] == sys.prefix
+    assert "Nothing to be done" in run("snakemake --dry-run --use-conda")
+
+
+def test_a_profile_switches_conda_on_for_dvc(run, done):
+    run("git init --quiet")
+    run("dvc init --quiet --force")
+    drawn = run.copy / "results" / "tiny" / "figures" / "figure-02.png"
+    before = drawn.read_bytes()
+    drawn.unlink()
+    printed = run("dvc repro", SNAKEMAKE_PROFILE="profiles/conda")
+    assert drawn.read_bytes() == before
+    assert ran_in(run.copy, "figures/figure-02.log") == "analysis"
+    assert re.findall(r"^rule (\w+):|^localrule", printed, re.M) == ["figure", "figures"], printed
+
+
+def test_a_pin_that_does_not_exist_fails_with_the_solvers_words(run, done):
+    file = run.copy / "envs" / "analysis.yaml"
+    file.write_text(re.sub("numpy =.*", "numpy =0.0.1", file.read_text()))
+    printed = run("snakemake --cores 1 --use-conda", fails=True)
+    assert "Could not create conda environment" in printed
+    assert re.search(r"numpy.{0,3}0\.0\.1", printed), printed
