@@ -87,18 +87,13 @@ def _read_table(path: str | Path) -> pd.DataFrame:
     types = dict.fromkeys(COLUMNS, str) | {"seed": "int64", "epoch": "int64", "value": "float64"}
     try:
         # Names such as "null" are names; round_trip gives back the very float64 that was written.
-        return pd.read_csv(
-            path,
-            usecols=COLUMNS,
-            dtype=types,
-            keep_default_na=False,
-            na_values={"value": ["", "nan"]},
-            float_precision="round_trip",
-        )[COLUMNS]
-    except ValueError as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        table = pd.read_csv(
+            path, dtype=types, keep_default_na=False, na_values={"value": ["", "nan"]}, float_precision="round_trip"
+        )
+        return table[COLUMNS]
+    except (ValueError, KeyError) as error:
         raise InputError(
-            f"{path}: not a table of measures ({reason}); its columns must be {','.join(COLUMNS)}."
+            f"{path}: not a table of measures with the columns {','.join(COLUMNS)} ({' '.join(str(error).split())})."
         ) from None
 
 
