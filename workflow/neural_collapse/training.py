@@ -1,0 +1,270 @@
+"""Training by the paper's protocol (HPD, appendix A.1): one loop for CPU and GPU, computed as fast as PyTorch allows.
+
+What makes it fast changes nothing of the protocol but the order of roundings: all images are on the device, already
+standardised, and each step gathers its batch there; maps lie in memory channels last; SGD is fused; on a GPU the whole
+step is one CUDA graph, and the host waits for the device once an epoch.
+"""
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .datasets import Dataset, standardise
+from .errors import InputError
+from .losses import loss_function
+from .networks import build
+from .schedule import learning_rate
+
+_EVALUATION_BATCH = 512
+_ALIGNMENT = 64  # floats; vector instructions need their operands at multiples of 64 bytes
+
+
+class DivergenceError(InputError):
+    """The loss is no longer finite."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Everything that decides a training but the data: the keys of config.yaml's `training`, and the run's own."""
+
+    network: str
+    network_options: dict[str, float]
+    loss: str
+    loss_options: dict[str, float]
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    learning_rate_drops: list[int]
+    warmup_epochs: int
+    momentum: float
+    weight_decay: float
+    precision: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One row of history.csv.
+
+    Loss and error on the train set are averages over the epoch's batches as they were trained on (train mode, changing
+    weights); the error on the test set is the network's at the end of the epoch, in eval mode. Errors are shares of 1.
+    """
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    train_error: float
+    test_error: float
+
+
+def prepare_device(precision: str, threads: int) -> torch.device:
+    """Choose the device, and set how this whole process computes there: reproducibly, in the given precision.
+
+    On a GPU `float32` is strict; `tf32` rounds the factors of matrix products and convolutions to 10 bits of mantissa;
+    `bfloat16` computes these in bfloat16 by autocast, over float32 weights. A CPU computes in float32, whatever is
+    asked, and the number of its threads is part of the result.
+    """
+    torch.set_num_threads(threads)
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is reproducible with workspaces of its own
+    # The few backward passes without a reproducible kernel (pooling in the stem for large images) warn and go on.
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    return torch.device("cuda")
+
+
+def sample_order(examples: int, *, seed: int, epoch: int) -> Tensor:
+    """The order, int64 (examples,), of `DataLoader(..., shuffle=True, generator=g)` for a generator seeded anew.
+
+    Every epoch has a seed of its own, so that a training may continue at any epoch.
+    """
+    generator = torch.Generator().manual_seed(_spread(seed, epoch))
+    torch.empty((), dtype=torch.int64).random_(generator=generator)  # a DataLoader first draws its workers' seed
+    return torch.randperm(examples, generator=generator)
+
+
+def _spread(seed: int, epoch: int) -> int:
+    """Independent seeds out of the run's one: for the initial weights (epoch 0) and for the order of each epoch."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
+
+
+class Training:
+    """One network in training: its data, weights and optimiser, all on the device.
+
+    Parameters
+    ----------
+    dataset, settings: what to train on, and how.
+    device: of `prepare_device`.
+    between_batches: called before every batch; may raise to stop.
+
+    Raises InputError where the network, the loss or one of their options is unknown or does not fit the data.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        settings: TrainingSettings,
+        device: torch.device,
+        between_batches: Callable[[], None] = lambda: None,
+    ):
+        self.settings = settings
+        self.device = device
+        self.between_batches = between_batches
+        self.batches = len(dataset.train_images) // settings.batch_size
+        if not self.batches:
+            raise InputError(
+                f"batch_size: {settings.batch_size} is more than the {len(dataset.train_images)} train images of "
+                f"data set '{dataset.name}'."
+            )
+        self.architecture = {
+            "name": settings.network,
+            "in_channels": dataset.train_images.shape[1],
+            "classes": len(dataset.class_names),
+            "image_size": dataset.train_images.shape[2],
+            "options": settings.network_options,
+        }
+        fixed = {key: value for key, value in self.architecture.items() if key != "options"}
+        network = build(**fixed, seed=_spread(settings.seed, 0), **settings.network_options)
+        self.network = network.to(device, memory_format=torch.channels_last)
+        self.loss = loss_function(settings.loss, **settings.loss_options)
+        self.train_images, self.train_labels = self._resident(dataset, dataset.train_images, dataset.train_labels)
+        self.test_images, self.test_labels = self._resident(dataset, dataset.test_images, dataset.test_labels)
+        self.totals = torch.zeros(2, dtype=torch.float64, device=device)  # of the epoch's losses and errors
+
+        on_cpu = device.type == "cpu"
+        self.parameters = [_in_one_piece(self.network)] if on_cpu else list(self.network.parameters())
+        self.optimizer = torch.optim.SGD(
+            self.parameters, lr=0.0, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True
+        )
+        for parameter in self.parameters:
+            # SGD's own start, a copy of the first gradient, is the same; but it would be captured in the graph.
+            self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        self.step = self._step
+
+    def train_epoch(self, epoch: int) -> EpochRecord:
+        """Train for one epoch, numbered from 1, and test; raises DivergenceError where the loss is not finite."""
+        settings = self.settings
+        rate = learning_rate(
+            epoch,
+            base=settings.learning_rate,
+            drops=settings.learning_rate_drops,
+            warmup_epochs=settings.warmup_epochs,
+        )
+        self._set_learning_rate(rate)
+        order = sample_order(len(self.train_labels), seed=settings.seed, epoch=epoch).to(self.device)
+        self.network.train()
+        self.totals.zero_()
+        for batch in range(self.batches):
+            self.between_batches()
+            self.step(order[batch * settings.batch_size : (batch + 1) * settings.batch_size])
+        loss, wrong = self.totals.tolist()
+        if not math.isfinite(loss):
+            raise DivergenceError(
+                f"the training diverged in epoch {epoch}: at learning rate {rate:g} its loss is no longer finite; "
+                "choose a smaller learning rate."
+            )
+        error = wrong / (self.batches * settings.batch_size)
+        return EpochRecord(epoch, rate, loss / self.batches, error, self.test_error())
+
+    @torch.inference_mode()
+    def test_error(self) -> float:
+        """The share of all test images that the network, in eval mode, gets wrong."""
+        self.network.eval()
+        wrong = torch.zeros((), dtype=torch.int64, device=self.device)
+        for images, labels in zip(
+            self.test_images.split(_EVALUATION_BATCH), self.test_labels.split(_EVALUATION_BATCH), strict=True
+        ):
+            self.between_batches()
+            wrong += (self._logits(images).argmax(1) != labels).sum()
+        return wrong.item() / len(self.test_labels)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """A copy of all that training changes: weights, batch-norm statistics, momentum."""
+        return {name: tensor.cpu().numpy().copy() for name, tensor in self._changing().items()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Continue from a `state()` of a training with the same settings."""
+        for name, tensor in self._changing().items():
+            tensor.copy_(torch.from_numpy(state[name]).view(tensor.shape))
+
+    def _changing(self) -> dict[str, Tensor]:
+        momentum = [self.optimizer.state[parameter]["momentum_buffer"] for parameter in self.parameters]
+        return self.network.state_dict() | {f"momentum.{place}": buffer for place, buffer in enumerate(momentum)}
+
+    def _resident(self, dataset: Dataset, images: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Standardised images, float32 (N, H, W, C), and labels, on the device."""
+        pixels = torch.from_numpy(images).to(self.device, memory_format=torch.channels_last)
+        pixels = standardise(pixels, dataset.mean, dataset.std)
+        # Channels are the last axis from here on: gathering rows would otherwise undo the memory format.
+        return pixels.permute(0, 2, 3, 1).contiguous(), torch.from_numpy(labels).to(self.device)
+
+    def _logits(self, images: Tensor) -> Tensor:
+        """Logits, float32 (N, classes), of resident images (N, H, W, C)."""
+        bfloat16 = self.settings.precision == "bfloat16" and self.device.type == "cuda"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16, cache_enabled=False):
+            return self.network(images.permute(0, 3, 1, 2)).float()
+
+    def _step(self, rows: Tensor) -> None:
+        """One step of SGD on the train images `rows`, int64 (batch,)."""
+        labels = self.train_labels.index_select(0, rows)
+        logits = self._logits(self.train_images.index_select(0, rows))
+        loss = self.loss(logits, labels)
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=self.device.type != "cpu")
+        self.totals += torch.stack((loss.detach(), (logits.argmax(1) != labels).sum()))
+
+    def _set_learning_rate(self, rate: float) -> None:
+        group = self.optimizer.param_groups[0]
+        if group["lr"] != rate:
+            group["lr"] = rate
+            if self.device.type == "cuda":
+                self.step = self._captured_step()
+
+    def _captured_step(self) -> Callable[[Tensor], None]:
+        """The step as one CUDA graph, which holds the learning rate as a constant."""
+        rows = torch.arange(self.settings.batch_size, device=self.device)
+        before = self.state()
+        self.network.train()
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):  # libraries choose their kernels and take their workspaces before the capture
+                self._step(rows)
+        torch.cuda.current_stream().wait_stream(side)
+        self.restore(before)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._step(rows)
+
+        def step(chosen: Tensor) -> None:
+            rows.copy_(chosen)
+            graph.replay()
+
+        return step
+
+
+def _in_one_piece(network: nn.Module) -> nn.Parameter:
+    """Move all parameters into one tensor, and their gradients into another: SGD is then one operation.
+
+    Every parameter becomes a view of it, in its own memory format. A step of SGD treats each number alike, so nothing
+    changes but the time, a twentieth of a small network's step on a CPU. In a CUDA graph there is none to win.
+    """
+    parameters = list(network.parameters())
+    starts = np.cumsum([0] + [_ALIGNMENT * math.ceil(parameter.numel() / _ALIGNMENT) for parameter in parameters])
+    values, gradients = torch.zeros(starts[-1]), torch.zeros(starts[-1])
+    for parameter, start in zip(parameters, starts[:-1].tolist(), strict=True):
+        view = values.as_strided(parameter.shape, parameter.stride(), start)
+        view.copy_(parameter.detach())
+        parameter.data = view
+        parameter.grad = gradients.as_strided(parameter.shape, parameter.stride(), start)
+    whole = nn.Parameter(values)
+    whole.grad = gradients
+    return whole
