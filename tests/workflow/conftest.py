@@ -1,0 +1,134 @@
+"""A throw-away clone of the repository with a tiny study, made once and copied for each test."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+TINY = """\
+study: tiny
+studies:
+  tiny:
+    measured_epochs: 2
+    datasets:
+      digits: {train_per_class: 20}
+    networks:
+      vgg11: {width: 0.0625}
+      resnet18: {width: 0.0625}
+    training: {epochs: 2, batch_size: 50, learning_rate: 0.02, precision: float32}
+    runs:
+      digits-vgg11-mse: {}
+      digits-vgg11-ce: {}
+      digits-resnet18-mse: {}
+    attack: {images: 4, iterations: 2}
+    figures: [figure-02, figure-07, figure-10]
+    theory:
+      small: {classes: 3, examples_per_class: 4, features: 3, spectrum: [1, 2], horizon: 10}
+"""
+
+
+class Repository:
+    """A git repository with the workflow in it, and what a user does there."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """Run a command as a user would; returns all it prints. `fails` says that it must."""
+        finished = subprocess.run(command, cwd=self.path, env=self.environment(), text=True, capture_output=True)
+        output = finished.stdout + finished.stderr
+        assert (finished.returncode != 0) == fails, f"{' '.join(command)} exited with {finished.returncode}:\n{output}"
+        return output
+
+    def start(self, *command: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            command,
+            cwd=self.path,
+            env=self.environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SNAKEMAKE", "DVC", "GIT_"))}
+        kept.pop("PYTHONPATH", None)
+        identity = {
+            f"GIT_{who}_{what}": "tester@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return {**kept, **identity, "PATH": path, "GIT_CONFIG_GLOBAL": os.devnull, "DVC_NO_ANALYTICS": "1"}
+
+    def plan(self, *targets: str) -> dict[str, int]:
+        """How many jobs of each rule Snakemake would run; empty where there is nothing to be done."""
+        output = self.run("snakemake", "-n", *targets)
+        if "Nothing to be done" in output:
+            return {}
+        table = output.split("Job stats:\n")[-1].split("\n\n")[0].splitlines()[2:]
+        jobs = {name: int(count) for name, count in (line.split() for line in table)}
+        return {name: count for name, count in jobs.items() if name not in ("total", "all", "figures")}
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        text = (self.path / file).read_text()
+        assert re.search(old, text), f"{file} has no {old!r}"
+        (self.path / file).write_text(re.sub(old, new, text, count=1))
+
+    def state_of(self, folder: str = "results") -> dict[str, tuple[int, bytes]]:
+        """The time and content of every file below a folder."""
+        files = sorted(path for path in (self.path / folder).rglob("*") if path.is_file())
+        return {str(path.relative_to(self.path)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-qm", message)
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory) -> Repository:
+    """The repository as committed, with the tiny study and no results."""
+    repository = Repository(tmp_path_factory.mktemp("fresh") / "repository")
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True, capture_output=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        if not name.startswith("results/") and name != "dvc.lock" and (ROOT / name).is_file():
+            (repository.path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, repository.path / name)
+    (repository.path / "config.yaml").write_text(TINY)
+    repository.run("git", "init", "-q", "-b", "main")
+    repository.commit("The workflow")
+    return repository
+
+
+@pytest.fixture(scope="session")
+def completed(fresh, tmp_path_factory) -> Repository:
+    """The tiny study made by Snakemake, taken over by DVC and committed; never to be changed."""
+    repository = Repository(tmp_path_factory.mktemp("completed") / "repository")
+    shutil.copytree(fresh.path, repository.path, symlinks=True)
+    repository.run("snakemake", "--cores", "2")
+    repository.run("dvc", "repro")
+    repository.commit("The results")
+    return repository
+
+
+@pytest.fixture
+def study(completed, tmp_path) -> Repository:
+    """A copy of the completed study, for one test to change: times, caches and all."""
+    repository = Repository(tmp_path / "repository")
+    shutil.copytree(completed.path, repository.path, symlinks=True)
+    return repository
+
+
+@pytest.fixture
+def clone(completed, tmp_path) -> Repository:
+    """A fresh clone of the completed study, with nothing but what git holds."""
+    repository = Repository(tmp_path / "clone")
+    completed.run("git", "clone", "-q", ".", str(repository.path))
+    return repository

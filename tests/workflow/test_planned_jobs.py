@@ -1,0 +1,44 @@
+"""`python -m neural_collapse plan` counts the jobs that Snakemake plans."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from neural_collapse.plan import plan
+from neural_collapse.study import load_study, read_config
+
+REPOSITORY = Path(__file__).parents[2]
+LAYER_OF_RULE = {
+    "prepare_dataset": "data",
+    "try_learning_rate": "sweep",
+    "choose_learning_rate": "sweep",
+    "collect_sweep": "sweep",
+    "train_network": "train",
+    "extract_features": "features",
+    "measure": "metrics",
+    "attack": "metrics",
+    "collect": "metrics",
+    "simulate_central_path": "theory",
+    "figure": "figures",
+    "table": "figures",
+    "claims": "figures",
+}
+
+
+@pytest.mark.parametrize("study", ["quick", "paper"])
+def test_counts_the_jobs_of_every_layer(study, tmp_path):
+    # fmt: off
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--snakefile", f"{REPOSITORY}/Snakefile",
+               "--configfile", f"{REPOSITORY}/config.yaml", "--config", f"study={study}", "--directory", str(tmp_path)]
+    # fmt: on
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    planned = Counter()
+    for rule, count in re.findall(r"^(\w+) +(\d+)$", output[output.index("Job stats:") :], re.M):
+        if rule not in ("all", "total"):
+            planned[LAYER_OF_RULE[rule]] += int(count)
+    costs = plan(load_study(read_config(REPOSITORY / "config.yaml"), study), tmp_path)
+    assert planned == Counter({cost.layer: cost.jobs for cost in costs})
