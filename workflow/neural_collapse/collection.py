@@ -86,10 +86,8 @@ def _read_table(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path}: there is no such file.")
     types = dict.fromkeys(COLUMNS, str) | {"seed": "int64", "epoch": "int64", "value": "float64"}
     try:
-        # Names such as "null" are names; round_trip gives back the very float64 that was written.
-        table = pd.read_csv(
-            path, dtype=types, keep_default_na=False, na_values={"value": ["", "nan"]}, float_precision="round_trip"
-        )
+        # A network may be named "null". Since pandas 3.1 a float is read back as the very float64 that was written.
+        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values={"value": ["", "nan"]})
         return table[COLUMNS]
     except (ValueError, KeyError) as error:
         raise InputError(
