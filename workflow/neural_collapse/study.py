@@ -296,10 +296,10 @@ def _schema() -> dict[str, Any]:
 
 def _check_schema(config: dict[str, Any]) -> None:
     """Raise InputError for the first thing the schema forbids; fill in defaults outside `training`, which merges."""
-    error = jsonschema.exceptions.best_match(_Validator(_schema()).iter_errors(config))
-    if error is not None:
-        where = ".".join(str(part) for part in error.absolute_path)
-        raise InputError(f"config.yaml: {where + ': ' if where else ''}{_sentence(error)}")
+    errors = list(_Validator(_schema()).iter_errors(config))  # to the end, because defaults are filled in on the way
+    if errors:
+        where = ".".join(str(part) for part in errors[0].absolute_path)
+        raise InputError(f"config.yaml: {where + ': ' if where else ''}{_sentence(errors[0])}")
 
 
 def _fill_defaults(validator, properties, instance, schema):

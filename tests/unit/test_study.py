@@ -1,0 +1,162 @@
+"""Every mistake in config.yaml is one sentence: key, value, what is allowed; and the paper study is the paper's."""
+
+import copy
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from neural_collapse.errors import InputError
+from neural_collapse.study import load_study, network_module, read_config
+
+ROOT = Path(__file__).parents[2]
+CONFIG = read_config(ROOT / "config.yaml")
+SMALL = yaml.safe_load("""
+study: small
+studies:
+  small:
+    measured_epochs: 3
+    runs:
+      digits-vgg11-mse: {epochs: 9, learning_rate: 0.1}
+""")
+
+
+def changed(path, value):
+    """SMALL with one key set; a dot separates levels, and a last `+` adds a new key."""
+    config = copy.deepcopy(SMALL)
+    *levels, last = path.split("/")
+    place = config
+    for level in levels:
+        place = place.setdefault(level, {})
+    place[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    "path, value, words",
+    [
+        ("study", "quik", ["study", "'quik'", "small"]),
+        ("colour", "red", ["'colour'", "known: study"]),
+        ("studies/small/epochs", 3, ["studies.small", "'epochs'", "known:"]),
+        ("studies/small/runs/digits-resnet19-mse", {}, ["runs.digits-resnet19-mse", "'resnet19'", "resnet18", "vgg11"]),
+        ("studies/small/runs/digit-vgg11-mse", {}, ["'digit'", "did you mean 'digits'", "mnist"]),
+        ("studies/small/runs/digits-vgg11-mae", {}, ["'mae'", "mse", "ce"]),
+        ("studies/small/runs/vgg11", {}, ["'vgg11'", "{dataset}-{network}-{loss}"]),
+        ("studies/small/networks/vgg11", {"depth": 3}, ["networks.vgg11", "'depth'", "width"]),
+        (
+            "studies/small/runs/digits-vgg11-mse/learning_rate",
+            -0.1,
+            ["learning_rate", "-0.1", "more than 0", "'sweep'"],
+        ),
+        ("studies/small/runs/digits-vgg11-mse/learning_rate", "fast", ["learning_rate", "'fast'"]),
+        ("studies/small/runs/digits-vgg11-mse/epochs", "ten", ["epochs", "'ten'", "integer"]),
+        ("studies/small/runs/digits-vgg11-mse/learning_rate_drops", [3, 9], ["learning_rate_drops", "[3, 9]", "9"]),
+        ("studies/small/runs/digits-vgg11-mse/warmup_epochs", 9, ["warmup_epochs", "9"]),
+        ("studies/small/runs/digits-vgg11-mse/precision", "half", ["precision", "'half'", "bfloat16"]),
+        ("studies/small/measured_epochs", 10, ["measured_epochs", "10", "run of 9"]),
+        ("studies/small/seeds", [], ["seeds", "at least 1 long"]),
+        ("studies/small/datasets/mine", {"source": "arrays"}, []),
+        ("studies/small/datasets/digits", {"train_per_class": 0}, ["train_per_class", "0", "at least 1", "'all'"]),
+        ("studies/small/figures", ["figure-99"], ["figures", "'figure-99'", "figure-02"]),
+        (
+            "studies/small/theory/a",
+            {"classes": 3, "examples_per_class": 4, "features": 5, "spectrum": [1], "horizon": 1},
+            ["theory.a", "2 numbers", "found 1"],
+        ),
+    ],
+)
+def test_a_mistake_is_one_sentence(path, value, words):
+    if not words:  # an entry nobody uses is no mistake
+        load_study(changed(path, value))
+        return
+    with pytest.raises(InputError) as error:
+        load_study(changed(path, value))
+    message = str(error.value)
+    assert message.startswith("config.yaml: ") and "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_a_data_set_of_ones_own_needs_a_path_and_a_known_source():
+    config = changed("studies/small/runs/mine-vgg11-ce", {"epochs": 9})
+    for dataset, word in [({"source": "arrays"}, "`path`"), ({"source": "csv"}, "'csv'")]:
+        config["studies"]["small"]["datasets"] = {"mine": dataset}
+        with pytest.raises(InputError, match=word):
+            load_study(config)
+    config["studies"]["small"]["datasets"] = {"mine": {"source": "arrays", "path": "mine.npz", "padding": 2}}
+    study = load_study(config)
+    assert study.datasets["mine"]["path"] == "mine.npz" and study.datasets["mine"]["padding"] == 2
+
+
+def test_a_missing_or_broken_file_is_one_sentence(tmp_path):
+    (tmp_path / "config.yaml").write_text("study: [")
+    for name in ("config.yaml", "absent.yaml"):
+        with pytest.raises(InputError, match=name) as error:
+            read_config(tmp_path / name)
+        assert "\n" not in str(error.value)
+
+
+def test_settings_of_a_run_go_before_the_study_and_both_before_the_defaults():
+    config = changed("studies/small/training", {"momentum": 0.8, "epochs": 5})
+    run = load_study(config).runs[0]
+    assert (run.settings["epochs"], run.settings["momentum"], run.settings["weight_decay"]) == (9, 0.8, 5e-4)
+    assert run.settings["learning_rate_drops"] == [3, 6]
+    assert run.name == "digits-vgg11-mse-seed0"
+
+
+def test_the_paper_study_is_the_papers():
+    study = load_study(CONFIG, "paper")
+    assert len(study.runs) == 30 and {run.loss for run in study.runs} == {"mse", "ce"}
+    settings = study.runs[0].settings
+    assert (settings["epochs"], settings["batch_size"], settings["momentum"]) == (350, 128, 0.9)
+    assert settings["learning_rate_drops"] == [116, 233] and settings["warmup_epochs"] == 0
+    assert study.measured_epochs == 50
+    assert study.datasets["mnist"]["train_per_class"] == 5000 and study.datasets["svhn"]["train_per_class"] == 4600
+    assert study.datasets["mnist"]["padding"] == 2 and study.datasets["stl10"]["padding"] == 0
+    # The authors' learning rates lie on their own grid of 25.
+    assert len(study.sweep_rates) == 25 and study.sweep_rates[0] == 1e-4 and study.sweep_rates[-1] == 0.25
+    for run in study.runs:
+        if run.settings["learning_rate"] != "sweep":
+            assert any(abs(run.settings["learning_rate"] / rate - 1) < 1e-6 for rate in study.sweep_rates), run.name
+
+
+def test_the_sweep_study_sweeps_every_pair_of_the_paper_study():
+    sweep, paper = load_study(CONFIG, "sweep"), load_study(CONFIG, "paper")
+    assert [run.name for run in sweep.runs] == [run.name for run in paper.runs]
+    assert len(sweep.swept) * len(sweep.sweep_rates) == 750
+
+
+def test_every_study_and_every_key_of_the_schema_is_described():
+    for name in CONFIG["studies"]:
+        load_study(CONFIG, name)
+
+    def undescribed(schema, where):
+        if isinstance(schema, dict):
+            for key, value in schema.get("properties", {}).items():
+                if "description" not in value:
+                    yield f"{where}.{key}"
+            for key, value in schema.items():
+                yield from undescribed(value, f"{where}.{key}")
+
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    assert not list(undescribed(schema, ""))
+
+
+def test_networks_are_known_by_their_file_and_torchvisions_by_their_name():
+    assert network_module("vgg11") == "vgg" and network_module("densenet250") == "densenet"
+    assert network_module("mobilenet_v2") == "torchvision_model"
+    assert re.fullmatch(r"[a-z0-9_]+", network_module("resnet101"))
+
+
+def test_loading_a_study_loads_neither_torch_nor_torchvision():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from neural_collapse.study import *; load_study(read_config(sys.argv[1]), 'paper'); "
+        "assert not {'torch', 'torchvision', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, ROOT / "config.yaml"], check=True, env={"PYTHONPATH": ":".join(sys.path)}
+    )
