@@ -129,7 +129,7 @@ def snr_spectrum(moments: Moments) -> np.ndarray:
     """omega_1 >= ... >= omega_{C-1}, float64: the singular values of Sigma_W^{-1/2} Mdot (HPD, definition 2).
 
     Where Sigma_W is singular, its pseudo-inverse takes the inverse's place: differences between the means along which
-    no example varies, whose signal-to-noise ratio is infinite, are left out. `snr_rank` and `snr_unseen` say how many.
+    no example varies, whose signal-to-noise ratio is infinite, are left out: `snr_support` says how much that is.
 
     Parameters
     ----------
@@ -143,8 +143,8 @@ def snr_spectrum(moments: Moments) -> np.ndarray:
     return spectrum
 
 
-def snr_unseen(moments: Moments) -> tuple[int, float]:
-    """What `snr_spectrum` could use: the rank of Sigma_W, and the share of Tr Sigma_B in its null space.
+def snr_support(moments: Moments) -> tuple[int, float]:
+    """What `snr_spectrum` rests on: the rank of Sigma_W, and the share of Tr Sigma_B that is in its null space.
 
     Parameters
     ----------

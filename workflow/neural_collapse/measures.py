@@ -11,9 +11,16 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 from scipy.spatial.distance import pdist
 
-from .decomposition import covariance_times, decompose_loss, principal_class_means, quadratic_form
+from .decomposition import (
+    covariance_times,
+    decompose_loss,
+    principal_class_means,
+    quadratic_form,
+    snr_spectrum,
+    snr_support,
+)
 from .errors import InputError
-from .moments import Moments, class_moments, example_measures
+from .moments import Moments, Snapshot, class_moments, example_measures
 
 
 def collapse_measures(
@@ -32,8 +39,8 @@ def collapse_measures(
 
     Returns
     -------
-    Name -> value, with the names and definitions of `geometry_measures`, `example_measures` (the nearest class centres
-    are those of these features) and `decompose_loss`.
+    Name -> value, with the names and definitions of `geometry_measures`, `example_measures` (nearest class centres: of
+    these features) and `decompose_loss`.
 
     Every sum is centred and in float64. Takes two passes over the features and, beside them, the memory of four P x P
     matrices; fewer examples than features are first rotated into as many dimensions as there are examples and classes.
@@ -56,6 +63,41 @@ def collapse_measures(
         example_measures(features, labels, moments.class_means, weight, offset)
         | geometry_measures(moments, weight)
         | decompose_loss(moments, weight, None if bias is None else offset, weight_decay_lambda)
+    )
+
+
+def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> dict[str, float]:
+    """All measures of one split at one epoch of a run that was trained on `loss` with SGD's `weight_decay`.
+
+    Returns
+    -------
+    Name -> value, with the names and definitions of `geometry_measures` and `example_measures` (nearest class centres:
+    of the train split), and
+
+    `loss`, ...             trained on "mse": `decompose_loss` with lambda = C/2 times the weight decay, for which SGD's
+                            stationary W is W_LS; otherwise `loss` alone, the mean loss without weight decay
+    `loss__half_wd`, ...    "mse" only: `decompose_loss` with lambda = half the weight decay (HPD's published notebook)
+    `nc1__train_means`      test split only: NC1 with both covariances about the class means of the train split
+    `snr_1`, `snr_2`, ...   omega_1 >= omega_2 >= ... (`snr_spectrum`)
+    `snr_rank`              rank of Sigma_W, where `snr_unseen` is the share of Tr Sigma_B in its null space
+    `nc1__LAYER`, `ncc_mismatch__LAYER`  of the pooled activations of an inner layer (arXiv 2308.02760, 2210.17020)
+    """
+    moments, weight = snapshot.moments, snapshot.weight
+    measures = snapshot.examples | geometry_measures(moments, weight)
+    if snapshot.train_means is not None:
+        measures["nc1__train_means"] = variability_collapse(moments, snapshot.train_means)
+    measures |= {f"snr_{j}": float(omega) for j, omega in enumerate(snr_spectrum(moments), 1)}
+    measures["snr_rank"], measures["snr_unseen"] = snr_support(moments)
+    for name, layer in snapshot.layers.items():
+        measures[f"nc1__{name}"] = variability_collapse(layer.moments)
+        measures[f"ncc_mismatch__{name}"] = layer.ncc_mismatch
+    if loss != "mse":
+        return measures | {"loss": float(snapshot.class_losses.mean())}
+    half = decompose_loss(moments, weight, snapshot.bias, weight_decay / 2)
+    return (
+        measures
+        | decompose_loss(moments, weight, snapshot.bias, len(weight) * weight_decay / 2)
+        | {f"{name}__half_wd": value for name, value in half.items()}
     )
 
 

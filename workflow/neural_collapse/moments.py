@@ -63,21 +63,20 @@ class Snapshot:
     """One split of a data set as one network sees it: all that the measures need, for any weight decay.
 
     class_counts: (C,) int64.
-    moments: spectral, and in their coordinates the classifier's weight (C, P); bias: (C,).
-    examples: the measures of `example_measures`.
+    moments: spectral, and in the same coordinates `weight` (C, P); bias: (C,), None for a classifier without.
+    train_means: the train split's class means (C, P), in the same coordinates again; None where this is that split.
+    examples: the measures of `example_measures`, their centres the class means of the train split.
     class_losses: mean over each class of the loss trained on, without weight decay, (C,).
-    sample: some examples.
-    train_means: of the test split, the class means of the train split in the same coordinates, (C, P).
     layers: by name; empty where they weren't asked for.
     """
 
     class_counts: np.ndarray
     moments: Moments
     weight: np.ndarray
-    bias: np.ndarray
     examples: dict[str, float]
     class_losses: np.ndarray
     sample: Sample
+    bias: np.ndarray | None = None
     train_means: np.ndarray | None = None
     layers: dict[str, Layer] = field(default_factory=dict)
 
@@ -119,35 +118,41 @@ def example_measures(
     `error`              share of examples with argmax_c(<w_c, h> + b_c) != label
     `ncc_mismatch`       share of examples with argmax_c(<w_c, h> + b_c) != argmin_c ‖h - centre_c‖ (PHD, NC4)
     `cosine_margin`      mean over classes of the mean over the class's examples of
-                         cos(h - g, w_label) - max_{c != label} cos(h - g, w_c), with g the centres' mean. At most
-                         C/(C-1), there at collapse only (sample margin of arXiv 2206.11589, centred as in NC)
+                         cos(h - g, w_label) - max_{c != label} cos(h - g, w_c), with g the centres' mean: the
+                         sample margin of Zhou et al. (arXiv 2206.11589), centred; C/(C-1) at collapse
     `cosine_margin_min`  the smallest of them
     """
     classes = len(weight)
     centre = centres.mean(0)
-    centred_centres = centres - centre
-    centred_bias = bias + weight @ centre
     norms = np.linalg.norm(weight, axis=1)
-    wrong = mismatched = 0
+    decided = np.empty(len(features), dtype=np.int64)
     margins = np.empty(len(features))
     for rows in _chunks(features):
         centred, truth = features[rows] - centre, labels[rows]
-        decided = (centred @ weight.T + centred_bias).argmax(1)
-        nearest = (centred @ centred_centres.T - (centred_centres**2).sum(1) / 2).argmax(1)
-        wrong += int((decided != truth).sum())
-        mismatched += int((decided != nearest).sum())
+        scores = centred @ weight.T
+        decided[rows] = (scores + (weight @ centre + bias)).argmax(1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            cosines = centred @ weight.T / norms / np.linalg.norm(centred, axis=1, keepdims=True)
+            cosines = scores / norms / np.linalg.norm(centred, axis=1, keepdims=True)
         own = cosines[np.arange(len(truth)), truth]
         cosines[np.arange(len(truth)), truth] = -np.inf
         margins[rows] = own - cosines.max(1)
     class_margins = np.bincount(labels, margins, minlength=classes) / np.bincount(labels, minlength=classes)
     return {
-        "error": wrong / len(features),
-        "ncc_mismatch": mismatched / len(features),
+        "error": float((decided != labels).mean()),
+        "ncc_mismatch": float((decided != nearest_centres(features, centres)).mean()),
         "cosine_margin": float(class_margins.mean()),
         "cosine_margin_min": float(margins.min()),
     }
+
+
+def nearest_centres(features: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """argmin_c ‖h - centre_c‖, (N,) int64, of features (N, P), any real dtype, and centres (C, P)."""
+    centred_centres = centres - centres.mean(0)
+    half_squares = (centred_centres**2).sum(1) / 2
+    nearest = np.empty(len(features), dtype=np.int64)
+    for rows in _chunks(features):
+        nearest[rows] = ((features[rows] - centres.mean(0)) @ centred_centres.T - half_squares).argmax(1)
+    return nearest
 
 
 def write_snapshots(path: str | Path, epochs: list[int], snapshots: dict[str, list[Snapshot]]) -> None:
