@@ -66,18 +66,15 @@ def snr_matrix(features: np.ndarray) -> np.ndarray:
     return _inverse_root(within_class_covariance(features)) @ (means - means.mean(axis=0)).T
 
 
-def snr_spectrum(features: np.ndarray) -> np.ndarray:
-    """omega_1 >= ... >= omega_{C-1}, the singular values of the SNR matrix (definition 2)."""
-    return np.linalg.svd(snr_matrix(features), compute_uv=False)[: len(features) - 1]
-
-
 def velocity(features: np.ndarray, *, law: str = "within", bias: bool = True) -> np.ndarray:
     """d features / dt of the gradient flow of L_LS under one of LAWS, shape (C, N, P).
 
-    Knows no singular value and no closed form: the gradient is that of the loss itself at the least-squares
-    classifier (which, being optimal, adds nothing when it moves along), and what is renormalised enters through
-    the symmetric matrix that holds the within-class covariance still. For the paper's law that matrix takes away
-    exactly the component normal to the manifold {Sigma_W = I}, equation 5.
+    Knows no singular value and no closed form. The gradient is that of the loss at the least-squares classifier: the
+    loss is stationary in the classifier, so that its moving along adds nothing. What is renormalised enters through the
+    symmetric matrix that holds the within-class covariance still; for the paper's law it takes away exactly the
+    component normal to the manifold {Sigma_W = I}, equation 5.
+
+    Without `bias` the least-squares classifier is that without, for which the paper's zero global mean is unstable.
     """
     classes, examples_per_class, width = features.shape
     means = class_means(features)
