@@ -75,9 +75,9 @@ def test_names():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dataset,network\na,b\n", "not a table of measures"),
-        ("", "not a table of measures"),
-        (",".join(COLUMNS) + "\na,b,mse,0,1,train,nc1,much\n", "not a table of measures"),
+        ("dataset,network\na,b\n", "no loss,seed,epoch,split,measure,value; the columns"),
+        ("", "can't be read as a table"),
+        (",".join(COLUMNS) + "\na,b,mse,0,1,train,nc1,much\n", "can't be read as a table .*much"),
         (",".join(COLUMNS) + "\na,b,mse,0,1,train,nc1,1\na,b,mse,0,1,train,nc1,2\n", "a-b-mse-seed0: nc1 .* twice"),
     ],
 )

@@ -82,17 +82,28 @@ def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
 
 
 def _read_table(path: str | Path) -> pd.DataFrame:
+    types = dict.fromkeys(COLUMNS, str) | {"seed": "int64", "epoch": "int64", "value": "float64"}
+    # A network may be named "null", so only values may be missing.
+    table = _read_csv(path, dtype=types, keep_default_na=False, na_values={"value": ["", "nan"]})
+    absent = [column for column in COLUMNS if column not in table]
+    if absent:
+        raise InputError(f"{path}: no {','.join(absent)}; the columns of a table of measures are {','.join(COLUMNS)}.")
+    return table[COLUMNS]
+
+
+def read_systems(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Read tables of simulated systems (the theory layer), whose columns are their own, and put them together."""
+    return pd.concat([_read_csv(path) for path in paths], ignore_index=True)
+
+
+def _read_csv(path: str | Path, **options) -> pd.DataFrame:
+    """Since pandas 3.1, a float is read back as the very float64 that was written."""
     if not Path(path).is_file():
         raise InputError(f"{path}: there is no such file.")
-    types = dict.fromkeys(COLUMNS, str) | {"seed": "int64", "epoch": "int64", "value": "float64"}
     try:
-        # A network may be named "null". Since pandas 3.1 a float is read back as the very float64 that was written.
-        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values={"value": ["", "nan"]})
-        return table[COLUMNS]
-    except (ValueError, KeyError) as error:
-        raise InputError(
-            f"{path}: not a table of measures with the columns {','.join(COLUMNS)} ({' '.join(str(error).split())})."
-        ) from None
+        return pd.read_csv(path, **options)
+    except ValueError as error:
+        raise InputError(f"{path}: can't be read as a table ({' '.join(str(error).split())}).") from None
 
 
 def runs(table: pd.DataFrame) -> Iterator[tuple[RunKey, pd.DataFrame]]:

@@ -18,7 +18,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from ..collection import DATASETS, FAMILIES, family, order, runs, title, zero_error_epoch
 from ..errors import InputError
@@ -203,14 +203,23 @@ def _line_of(loss: str, curves: Sequence[Curve]):
 def _finish_panel(axes: Axes, cell: pd.DataFrame, *, last_epoch: int, log: bool) -> None:
     axes.set(xlabel="", ylabel="", xlim=(0.9, 1.1 * last_epoch))
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda epoch, _: f"{epoch:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(_plain))
     if log:
         axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        if high < 100 * low:  # too few powers of ten to read values off
+            axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+            axes.yaxis.set_minor_formatter(FuncFormatter(_plain))
+            axes.tick_params(axis="y", which="minor", length=STYLE["ytick.major.size"])
     else:
         axes.set_ylim(bottom=0)
     if cell.empty:
         axes.text(0.5, 0.5, "no run", transform=axes.transAxes, ha="center", va="center", color=".5")
     sns.despine(ax=axes)
+
+
+def _plain(value: float, _position: int) -> str:
+    return f"{value:g}"
 
 
 def _legend(figure: Figure, curves: Sequence[Curve], losses: Sequence[str], marked: set[str]) -> None:

@@ -4,7 +4,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from ..collection import read_tables
+from ..collection import read_systems, read_tables
 from ..errors import InputError
 from ..figures.style import save
 
@@ -24,4 +24,5 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(f"--figure: no figure named {options.figure!r}; known: {', '.join(known)}.")
     # By name, so that the code of one figure is no dependency of another.
     module = importlib.import_module(f"..figures.{options.figure.replace('-', '_')}", __package__)
-    save(module.draw(read_tables(options.tables)), pdf=options.pdf, png=options.png)
+    read = read_systems if module.READS == "theory" else read_tables
+    save(module.draw(read(options.tables)), pdf=options.pdf, png=options.png)
