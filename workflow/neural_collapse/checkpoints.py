@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 
 from .errors import InputError
-from .networks import Network, build
+from .networks import build
+from .networks._network import Network
 from .storage import read_arrays, read_metadata, write_arrays
 
 

@@ -20,6 +20,7 @@ import jsonschema
 import yaml
 
 from .errors import InputError
+from .networks import family
 from .schedule import default_drops
 
 _LIBRARY = Path(__file__).parent
@@ -171,12 +172,6 @@ def known_figures() -> list[str]:
     return [module.replace("_", "-") for module in _modules("figures") if module.startswith("figure_")]
 
 
-def network_module(name: str) -> str:
-    """The module of `networks` that builds a network: its own family's, or the one for torchvision's models."""
-    family = re.match(r"[a-z_]*", name).group()
-    return family if name in known_networks() else "torchvision_model"
-
-
 @functools.cache
 def _torchvision_models() -> frozenset[str] | None:
     """The names of torchvision's models, or None where it is not installed beside the workflow (conda)."""
@@ -234,15 +229,16 @@ def _known_datasets() -> list[str]:
 
 
 def _check_network(where: str, name: str, options: dict[str, Any]) -> None:
-    torchvision_models = _torchvision_models()
-    if name not in known_networks() and torchvision_models is not None and name not in torchvision_models:
+    torchvision_models = _torchvision_models() or frozenset()
+    of_torchvision = family(name) == "torchvision_model" and (name in torchvision_models or not torchvision_models)
+    if name not in known_networks() and not of_torchvision:
         known = ", ".join(known_networks())
         guess = difflib.get_close_matches(name, [*known_networks(), *torchvision_models], n=1)
         hint = f" (did you mean '{guess[0]}'?)" if guess else ""
         raise InputError(
             f"{where}: no network named '{name}'{hint}; known: {known}, and the classifiers of torchvision.models."
         )
-    allowed = _options_of(network_module(name))
+    allowed = _options_of(family(name))
     for key in options:
         if key not in allowed:
             raise InputError(f"{where}.{name}: {_unknown('option', key, allowed)}")

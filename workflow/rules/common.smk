@@ -9,7 +9,8 @@ sys.path[:0] = [str(WORKFLOW), str(WORKFLOW / "rules")]
 
 from fingerprint import fingerprint
 from neural_collapse.errors import InputError
-from neural_collapse.study import literals, load_study, network_module, pinned_packages
+from neural_collapse.networks import family
+from neural_collapse.study import literals, load_study, pinned_packages
 from records import Records
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own.
@@ -89,4 +90,4 @@ def code(step, *modules):
 
 
 def code_with_network(step):
-    return lambda wildcards: code(step, f"networks.{network_module(RUNS[wildcards.run].network)}")
+    return lambda wildcards: code(step, f"networks.{family(RUNS[wildcards.run].network)}")

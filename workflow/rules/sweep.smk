@@ -19,9 +19,7 @@ rule try_learning_rate:
         data=lambda wildcards: f"{RESULTS}/data/{STUDY.swept[wildcards.pair].dataset}.safetensors",
         images=lambda wildcards: images(STUDY.swept[wildcards.pair].dataset),
         settings=sweep_settings,
-        code=lambda wildcards: code(
-            "try_learning_rate", f"networks.{network_module(STUDY.swept[wildcards.pair].network)}"
-        ),
+        code=lambda wildcards: code("try_learning_rate", f"networks.{family(STUDY.swept[wildcards.pair].network)}"),
         environment=pinned_packages("training"),
     shell:
         "{{ {params.images} exec python -m neural_collapse try-learning-rate --data {params.data} {params.settings} "
