@@ -49,10 +49,13 @@ def test_collecting_keeps_every_value_whatever_the_order_of_the_files(tmp_path):
     assert summary["digits-vgg11-ce-seed0"]["train_error"] == 0.0
 
 
-def test_summary_says_never_where_zero_error_was_not_reached():
-    summary = summarise(synthetic_run(zero_error=1e9))["digits-vgg11-mse-seed0"]
-    assert summary["zero_error_epoch"] is None
-    assert summary["last_epoch"] == 100
+def test_summary_holds_the_last_values_and_none_for_what_never_was():
+    run = synthetic_run(zero_error=1e9)
+    run.loc[(run.measure == "robustness") & (run.epoch == 100), "value"] = float("nan")
+    summary = summarise(run[run.measure != "self_duality"])["digits-vgg11-mse-seed0"]
+    assert (summary["last_epoch"], summary["zero_error_epoch"], summary["test_robustness"]) == (100, None, None)
+    assert summary["test_error"] == pytest.approx(0.05 + 0.5 / 101)
+    assert "train_self_duality" not in summary
 
 
 def test_runs_come_in_the_papers_order():

@@ -4,6 +4,7 @@ A table has one row a value and the columns `dataset, network, loss, seed, epoch
 rows of one data set, network, loss and seed.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -135,7 +136,7 @@ def title(name: str) -> str:
 
 def curve(run: pd.DataFrame, measure: str, split: str = "train") -> pd.Series:
     """The values of one measure of a run (float64), indexed by epoch in rising order; empty where there are none."""
-    rows = run[(run.measure == measure) & (run.split == split)].dropna(subset="value")
+    rows = run[(run.measure == measure) & (run.split == split)]
     return rows.set_index("epoch").value.sort_index()
 
 
@@ -152,7 +153,10 @@ def zero_error_epoch(run: pd.DataFrame, threshold: float = ZERO_ERROR) -> int | 
 
 
 def summarise(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
-    """For each run: its last epoch, both zero-error epochs (None: never), and its key measures at the last epoch."""
+    """For each run: its last epoch, both zero-error epochs (None: never), and its key measures at the last epoch.
+
+    A measure that was not taken is left out; one that is not finite is None.
+    """
     return {str(run): _summary(rows) for run, rows in runs(table)}
 
 
@@ -165,5 +169,6 @@ def _summary(run: pd.DataFrame) -> dict[str, float | None]:
     for measure, split in _SUMMARISED:
         values = curve(run, measure, split)
         if len(values):
-            summary[f"{split}_{measure}"] = float(values.iloc[-1])
+            last = float(values.iloc[-1])
+            summary[f"{split}_{measure}"] = last if math.isfinite(last) else None  # JSON has no other numbers
     return summary
