@@ -1,14 +1,13 @@
 """Simulate a system's flow on the central path and hold it against the closed form.
 
-Writes one row a value, `system,classes,examples_per_class,features,law,time,measure,index,value`: `law` is what is
-renormalised (central_path.LAWS); `index` is j of omega_j, and empty for any other measure.
+Writes one row a value, with the columns of `systems.COLUMNS`. Under each law:
 
-`snr`                every singular value omega_j of the SNR matrix, the largest first
-`snr_ratio`          min_j omega_j / max_j omega_j
-`etf_distance`       ‖SNR/omega_max - U_0 V_0^T‖_F / ‖U_0 V_0^T‖_F, from corollary 2's simplex ETF
+`snr_1`, `snr_2`, ...  omega_1 >= omega_2 >= ..., the singular values of the SNR matrix
+`snr_ratio`            min_j omega_j / max_j omega_j
+`etf_distance`         ‖SNR/omega_max - U_0 V_0^T‖_F / ‖U_0 V_0^T‖_F, from corollary 2's simplex ETF
 and of the paper's law alone:
-`features_distance`  ‖X/omega_max - (U_0 V_0^T) kron 1^T‖_F / ‖(U_0 V_0^T) kron 1^T‖_F
-`covariance_drift`   max |Sigma_W - I|, which the flow should keep at zero
+`features_distance`    ‖X/omega_max - (U_0 V_0^T) kron 1^T‖_F / ‖(U_0 V_0^T) kron 1^T‖_F
+`covariance_drift`     max |Sigma_W - I|, which the flow should keep at zero
 `loss_ls`, `nc1`, `max_angle_means`, `self_duality`, `ncc_mismatch`, of the features and their least-squares classifier
 
 A measure with the suffix `__closed_form` is what theory says where the others were simulated.
@@ -32,6 +31,7 @@ from ..central_path import (
 from ..decomposition import least_squares_classifier
 from ..measures import collapse_measures
 from ..storage import write_csv
+from ..systems import COLUMNS
 
 # Five a decade, from a millionth of the horizon.
 _TIMES = np.concatenate([[0.0], np.logspace(-6, 0, 31)])
@@ -58,15 +58,14 @@ def run(options: argparse.Namespace) -> None:
     for law in LAWS:
         values = _simulate(start, options.spectrum, options.horizon, law)
         print(_summary(law, values, options.classes, options.examples_per_class))
-        tables.append(values.melt(ignore_index=False).reset_index().assign(law=law))
-    table = pd.concat(tables, ignore_index=True).astype({"index": "Int64"})
+        tables.append(values.melt(var_name="measure", ignore_index=False).reset_index().assign(law=law))
+    table = pd.concat(tables, ignore_index=True)
     table[["system", "classes", "examples_per_class", "features"]] = options.output.stem, *shape
-    order = ["system", "classes", "examples_per_class", "features", "law", "time", "measure", "index", "value"]
-    write_csv(options.output, table[order])
+    write_csv(options.output, table[COLUMNS])
 
 
 def _simulate(start: np.ndarray, spectrum: list[float], horizon: float, law: str) -> pd.DataFrame:
-    """A row a time, and a column for each measure and index."""
+    """A row a time, and a column a measure."""
     classes, examples_per_class, width = start.shape
     times = horizon * _TIMES
     theory = closed_form(times, spectrum, classes=classes, examples_per_class=examples_per_class, law=law)
@@ -77,33 +76,30 @@ def _simulate(start: np.ndarray, spectrum: list[float], horizon: float, law: str
     shortfall = 1 - theory / theory[:, :1]
 
     states = simulate(start, times, law=law)
-    matrices = [snr_matrix(features) for features in states]
-    simulated = np.array([np.linalg.svd(matrix, compute_uv=False)[: classes - 1] for matrix in matrices])
-    left, _, right = np.linalg.svd(matrices[0], full_matrices=False)
-    frame = left[:, : classes - 1] @ right[: classes - 1]
+    matrices = np.array([snr_matrix(features) for features in states])
+    left, simulated, right = np.linalg.svd(matrices, full_matrices=False)
+    simulated = simulated[:, : classes - 1]
+    frame = left[0, :, : classes - 1] @ right[0, : classes - 1]
 
-    columns = {("snr", j + 1): simulated[:, j] for j in range(classes - 1)}
-    columns |= {("snr__closed_form", j + 1): theory[:, j] for j in range(classes - 1)}
-    columns["snr_ratio", None] = simulated[:, -1] / simulated[:, 0]
-    columns["snr_ratio__closed_form", None] = theory[:, -1] / theory[:, 0]
-    columns["etf_distance", None] = _distances(matrices, simulated[:, 0], frame)
-    columns["etf_distance__closed_form", None] = np.sqrt((shortfall**2).mean(axis=1))
+    values = {f"snr_{j + 1}": simulated[:, j] for j in range(classes - 1)}
+    values |= {f"snr_{j + 1}__closed_form": theory[:, j] for j in range(classes - 1)}
+    values["snr_ratio"] = simulated[:, -1] / simulated[:, 0]
+    values["snr_ratio__closed_form"] = theory[:, -1] / theory[:, 0]
+    values["etf_distance"] = _distances(matrices, simulated[:, 0], frame)
+    values["etf_distance__closed_form"] = np.sqrt((shortfall**2).mean(axis=1))
     if law == "within":
         noise = classes * width / theory[:, 0] ** 2
-        columns["features_distance", None] = _distances(states, simulated[:, 0], frame.T[:, None])
-        columns["features_distance__closed_form", None] = np.sqrt(((shortfall**2).sum(1) + noise) / (classes - 1))
-        for measure, values in pd.DataFrame(map(_collapse, states)).items():
-            columns[measure, None] = values.to_numpy()
-    return pd.DataFrame(columns, index=pd.Index(times, name="time")).rename_axis(columns=["measure", "index"])
+        values["features_distance"] = _distances(states, simulated[:, 0], frame.T[:, None])
+        values["features_distance__closed_form"] = np.sqrt(((shortfall**2).sum(axis=1) + noise) / (classes - 1))
+        values |= pd.DataFrame(map(_collapse, states)).to_dict("list")
+    return pd.DataFrame(values, index=pd.Index(times, name="time"))
 
 
-def _distances(matrices, largest: np.ndarray, limit: np.ndarray) -> list[float]:
-    """‖matrix/omega_max - limit‖ / ‖limit‖, the limit repeated for every example where there are several."""
-    limits = np.broadcast_to(limit, matrices[0].shape)
-    return [
-        float(np.linalg.norm(matrix / omega - limits) / np.linalg.norm(limits))
-        for matrix, omega in zip(matrices, largest, strict=True)
-    ]
+def _distances(matrices: np.ndarray, largest: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """‖matrix/omega_max - limit‖ / ‖limit‖ at each time, the limit repeated for every example where there are any."""
+    limit = np.broadcast_to(limit, matrices.shape[1:])
+    distances = [np.linalg.norm(matrix / omega - limit) for matrix, omega in zip(matrices, largest, strict=True)]
+    return distances / np.linalg.norm(limit)
 
 
 def _collapse(features: np.ndarray) -> dict[str, float]:
@@ -118,21 +114,26 @@ def _collapse(features: np.ndarray) -> dict[str, float]:
 
 def _summary(law: str, values: pd.DataFrame, classes: int, examples_per_class: int) -> str:
     """How far simulation and theory agree, in a line or a few."""
-    deviation = (values["snr"] / values["snr__closed_form"] - 1).abs().to_numpy().max()
-    horizon, last = values.index[-1], values.iloc[-1]
+    spectra = values.filter(regex=r"^snr_\d+$")
+    closed = values.filter(regex=r"^snr_\d+__closed_form$")
+    deviation = np.abs(spectra.to_numpy() / closed.to_numpy() - 1).max()
+    first, last, horizon = values.iloc[0], values.iloc[-1], values.index[-1]
     lines = [
-        f"law {law!r}: simulated to t = {horizon:.3g}; max |omega_j / closed form - 1| = {deviation:.1e}; "
-        f"min/max omega_j from {values['snr_ratio'].iloc[0].item():.3f} to {values['snr_ratio'].iloc[-1].item():.6f}"
+        f"renormalising {law}, to t = {horizon:.3g}: max |omega_j / closed form - 1| = {deviation:.1e}; "
+        f"min/max omega from {first.snr_ratio:.3f} to {last.snr_ratio:.6f}"
     ]
-    if law == "within":
-        scale = values.index / examples_per_class / classes**2
-        rates = values["snr"].div((4 * values.index / examples_per_class) ** 0.25, axis=0)[scale > 2500]
-        lines.append(f"  max |Sigma_W - I| = {values['covariance_drift'].to_numpy().max():.1e}")
-        for when, rate in list(zip(scale[scale > 2500], rates.to_numpy(), strict=True))[:: max(1, len(rates) - 1)]:
-            low, high = rate.min(), rate.max()
-            lines.append(f"  corollary 1: omega_j / (4t/N)^(1/4) from {low:.4f} to {high:.4f} at t/N = {when:.3g} C^2")
+    if law != "within":
+        return lines[0]
+    lines.append(f"  max |Sigma_W - I| = {values.covariance_drift.max():.1e}")
+    late = values.index / examples_per_class > 2500 * classes**2
+    for time, spectrum in spectra[late].iloc[[0, -1] if late.any() else []].iterrows():
+        scaled = spectrum / (4 * time / examples_per_class) ** 0.25
         lines.append(
-            f"  corollary 2: SNR/omega_max is {last['etf_distance'].item():.3e} from U_0 V_0^T, "
-            f"{last['etf_distance__closed_form'].item():.3e} by proposition 2"
+            f"  corollary 1, at t/N = {time / examples_per_class / classes**2:.0f} C^2: "
+            f"omega_j / (4t/N)^(1/4) from {scaled.min():.4f} to {scaled.max():.4f}"
         )
+    lines.append(
+        f"  corollary 2: ‖SNR/omega_max - U_0 V_0^T‖ is {last.etf_distance:.3e} of ‖U_0 V_0^T‖, "
+        f"{last.etf_distance__closed_form:.3e} by proposition 2"
+    )
     return "\n".join(lines)
