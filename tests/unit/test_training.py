@@ -1,0 +1,183 @@
+"""The engine against the loop of published notebooks: a real DataLoader, eager steps, NCHW."""
+
+import numpy as np
+import pytest
+import tiny_training
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from neural_collapse.checkpoints import load_network, write_checkpoint
+from neural_collapse.errors import InputError
+from neural_collapse.networks import build
+from neural_collapse.schedule import learning_rate
+from neural_collapse.training import DivergenceError, Training, prepare_device, sample_order
+
+NETWORKS = {"vgg11": {"width": 0.0625}, "resnet18": {"width": 0.0625}, "densenet40": {"growth_rate": 2}}
+
+
+def start(dataset=None, **changed):
+    settings = tiny_training.settings(**changed)
+    return Training(dataset or tiny_training.dataset(), settings, prepare_device(settings.precision, threads=1))
+
+
+def history(training):
+    return [training.train_epoch(epoch) for epoch in range(1, training.settings.epochs + 1)]
+
+
+@pytest.mark.parametrize("examples", [16, 21])
+def test_order_is_that_of_a_seeded_dataloader_at_every_epoch(examples):
+    for epoch in (1, 2, 7):
+        seed = int(np.random.SeedSequence([3, epoch]).generate_state(1, np.uint64)[0])
+        loader = DataLoader(
+            range(examples),
+            batch_size=8,
+            shuffle=True,
+            drop_last=True,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        batches = sample_order(examples, seed=3, epoch=epoch)[: examples // 8 * 8].split(8)
+        assert [batch.tolist() for batch in batches] == [batch.tolist() for batch in loader]
+
+
+class Notebook:
+    """The loop of published notebooks: default SGD, one-hot targets, one batch after another, NCHW, any dtype."""
+
+    def __init__(self, engine, dataset, dtype):
+        self.settings, self.dtype, self.device = engine.settings, dtype, engine.device
+        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (dataset.mean, dataset.std))
+        images, test = (
+            ((torch.tensor(split).double() / 255 - mean) / std).to(self.device, dtype)
+            for split in (dataset.train_images, dataset.test_images)
+        )
+        self.train = TensorDataset(images, torch.tensor(dataset.train_labels).to(self.device))
+        self.test = test, torch.tensor(dataset.test_labels).to(self.device)
+        architecture = dict(engine.architecture)
+        self.network = build(**architecture.pop("options"), **architecture, seed=0).to(self.device, dtype)
+        self.network.load_state_dict(engine.network.state_dict())
+        self.optimizer = torch.optim.SGD(
+            self.network.parameters(),
+            lr=1.0,
+            momentum=self.settings.momentum,
+            weight_decay=self.settings.weight_decay,
+        )
+
+    def train_epoch(self, epoch):
+        settings = self.settings
+        self.optimizer.param_groups[0]["lr"] = learning_rate(
+            epoch,
+            base=settings.learning_rate,
+            drops=settings.learning_rate_drops,
+            warmup_epochs=settings.warmup_epochs,
+        )
+        order = sample_order(len(self.train), seed=settings.seed, epoch=epoch).tolist()
+        self.network.train()
+        losses, wrong, seen = [], 0, 0
+        for images, labels in DataLoader(self.train, settings.batch_size, sampler=order, drop_last=True):
+            self.optimizer.zero_grad()
+            logits = self.network(images)
+            if settings.loss == "mse":
+                loss = nn.MSELoss()(logits, nn.functional.one_hot(labels, logits.shape[1]).to(self.dtype))
+            else:
+                loss = nn.CrossEntropyLoss()(logits, labels)
+            loss.backward()
+            self.optimizer.step()
+            losses.append(loss.item())
+            wrong += (logits.argmax(1) != labels).sum().item()
+            seen += len(labels)
+        self.network.eval()
+        images, labels = self.test
+        with torch.no_grad():
+            test_error = (self.network(images).argmax(1) != labels).double().mean().item()
+        return np.mean(losses), wrong / seen, test_error
+
+
+def distance(network, reference):
+    """The largest difference of any parameter or buffer, relative to the largest value in it."""
+    expected = reference.state_dict()
+    return max(
+        ((tensor.double() - expected[name]).abs().max() / expected[name].abs().max().clamp_min(1e-3)).item()
+        for name, tensor in network.state_dict().items()
+        if tensor.is_floating_point()
+    )
+
+
+@pytest.mark.parametrize("loss", ["mse", "ce"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_each_step_rounds_as_the_notebooks_does(network, loss):
+    dataset = tiny_training.dataset(train=14, channels=3)  # one batch of 8 an epoch, and 6 examples dropped
+    engine = start(dataset, network=network, network_options=NETWORKS[network], loss=loss)
+    plain, exact = Notebook(engine, dataset, torch.float32), Notebook(engine, dataset, torch.float64)
+    for epoch in range(1, engine.settings.epochs + 1):
+        record = engine.train_epoch(epoch)
+        plain.train_epoch(epoch)
+        expected_loss, expected_error, expected_test_error = exact.train_epoch(epoch)
+        assert distance(engine.network, exact.network) <= 8 * distance(plain.network, exact.network)
+        assert record.train_loss == pytest.approx(expected_loss, rel=1e-4)
+        assert record.train_error == expected_error
+        assert record.test_error == pytest.approx(expected_test_error, abs=1.5 / 21)
+
+
+def test_an_epoch_of_many_batches_follows_the_notebook():
+    dataset = tiny_training.dataset()
+    engine = start(dataset)
+    exact = Notebook(engine, dataset, torch.float64)
+    record = engine.train_epoch(1)
+    loss, error, test_error = exact.train_epoch(1)
+    # Batch norm over 8 numbers enlarges a rounding about tenfold a step.
+    assert record.train_loss == pytest.approx(loss, rel=1e-2)
+    assert record.train_error == pytest.approx(error, abs=1.5 / 40)
+    assert record.test_error == pytest.approx(test_error, abs=1.5 / 21)
+
+
+def test_same_seed_same_bytes_and_another_seed_another_training():
+    first, second, other = start(), start(), start(seed=1)
+    assert history(first) == history(second)
+    assert all(np.array_equal(array, second.state()[name]) for name, array in first.state().items())
+    assert history(other) != history(first)
+
+
+def test_a_restored_training_goes_on_bit_by_bit():
+    whole, interrupted = start(), start()
+    expected = history(whole)
+    records = [interrupted.train_epoch(epoch) for epoch in (1, 2, 3)]
+    continued = start()
+    continued.restore(interrupted.state())
+    records += [continued.train_epoch(epoch) for epoch in (4, 5, 6)]
+    assert records == expected
+    assert all(np.array_equal(array, continued.state()[name]) for name, array in whole.state().items())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU the precision does matter")
+def test_a_cpu_trains_in_float32_whatever_is_asked():
+    assert history(start(precision="bfloat16")) == history(start())
+
+
+def test_a_checkpoint_gives_the_same_network_back(tmp_path):
+    training = start()
+    training.train_epoch(1)
+    write_checkpoint(tmp_path / "00.safetensors", training.network, epoch=1, architecture=training.architecture)
+    network, epoch = load_network(tmp_path / "00.safetensors")
+    assert epoch == 1
+    assert not network.training
+    for name, tensor in training.network.state_dict().items():
+        assert torch.equal(network.state_dict()[name], tensor.cpu()), name
+        assert network.state_dict()[name].dtype == tensor.dtype
+
+
+def test_a_checkpoint_that_does_not_fit_is_one_sentence(tmp_path):
+    training = start()
+    wider = training.architecture | {"options": {"width": 0.125}}
+    write_checkpoint(tmp_path / "00.safetensors", training.network, epoch=1, architecture=wider)
+    with pytest.raises(InputError, match="its arrays do not fit the network 'vgg11'"):
+        load_network(tmp_path / "00.safetensors")
+
+
+def test_divergence_is_an_error_of_one_sentence():
+    with pytest.raises(DivergenceError, match=r"diverged in epoch 1: at learning rate 1e\+30 .* choose a smaller"):
+        history(start(learning_rate=1e30, warmup_epochs=0))
+
+
+def test_a_batch_larger_than_the_data_is_refused():
+    with pytest.raises(InputError, match="batch_size: 64 is more than the 45 train images of data set 'squares'"):
+        start(batch_size=64)

@@ -1,0 +1,31 @@
+"""Choose the learning rate of a sweep: the best test accuracy at the last epoch wins, of equals the smallest rate."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import InputError
+from ..storage import write_json
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("rates", nargs="+", type=Path, metavar="RATE.csv", help="the files of `try-learning-rate`")
+    parser.add_argument("--output", required=True, type=Path, help="the choice (JSON)")
+
+
+def run(options: argparse.Namespace) -> None:
+    ends = pd.DataFrame([pd.read_csv(path).iloc[-1] for path in options.rates]).sort_values("learning_rate")
+    diverged = ends.diverged.astype(bool)
+    finished = ends[~diverged]
+    if finished.empty:
+        raise InputError(f"every learning rate diverged, from {ends.learning_rate.min():g} on; try smaller ones.")
+    best = finished.loc[finished.test_error.astype(float).idxmin()]  # the first of equals
+    write_json(
+        options.output,
+        {
+            "learning_rate": float(best.learning_rate),
+            "test_accuracy": 1 - float(best.test_error),
+            "diverged": ends.learning_rate[diverged].astype(float).tolist(),
+        },
+    )
