@@ -47,7 +47,7 @@ def test_a_stage_depends_on_exactly_the_code_of_its_rules(layer):
     depends = [
         path.removeprefix("workflow/neural_collapse/") for path in STAGES[layer]["deps"] if "neural_collapse" in path
     ]
-    reached = set()
+    reached = set(closure("study"))  # which decides every job's settings
     for rule, step in steps_of(layer):
         loaded = [
             f"{package}.{path.stem}"
@@ -55,7 +55,6 @@ def test_a_stage_depends_on_exactly_the_code_of_its_rules(layer):
             for path in (LIBRARY / package).glob("[!_]*.py")
         ]
         reached |= set(closure(f"steps.{step}", *loaded))
-    assert reached, f"no rule of {layer} runs a step"
     files = [
         f"{module.replace('.', '/')}.py" for module in reached if (LIBRARY / f"{module.replace('.', '/')}.py").is_file()
     ]
