@@ -1,0 +1,321 @@
+"""Networks against published sizes, the dense block against its literal definition, and the promises of `build`."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from neural_collapse.errors import InputError
+from neural_collapse.networks import build, family
+from neural_collapse.networks.densenet import DenseBlock
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def size(name, *, image_size=32, classes=10, **options):
+    """Number of parameters, and of features P, counted without a single weight."""
+    with torch.device("meta"):
+        network = build(name, in_channels=3, classes=classes, image_size=image_size, seed=0, **options)
+    return sum(parameter.numel() for parameter in network.parameters()), network.classifier.in_features
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "features"),
+    [
+        ("resnet18", 11_173_962, 512),
+        ("densenet40", 1_059_298, 456),  # 1,019,722 (published: 1.0M) with a stem of 16 instead of 2k = 24
+        ("densenet100", 769_162, 342),  # published: 0.8M
+        ("densenet250", 15_324_406, 1734),  # published: 15.3M
+    ],
+)
+def test_size_on_small_images(name, parameters, features):
+    assert size(name) == (parameters, features)
+
+
+@pytest.mark.parametrize(
+    ("name", "torchvision_parameters", "features"),
+    [
+        ("resnet18", 11_689_512, 512),
+        ("resnet34", 21_797_672, 512),
+        ("resnet50", 25_557_032, 2048),
+        ("resnet101", 44_549_160, 2048),
+        ("resnet152", 60_192_808, 2048),
+        ("densenet121", 7_978_856, 1024),
+        ("densenet161", 28_681_000, 2208),
+        ("densenet169", 14_149_480, 1664),
+        ("densenet201", 20_013_928, 1920),
+    ],
+)
+def test_size_on_large_images_is_that_of_torchvision(name, torchvision_parameters, features):
+    assert size(name, image_size=96, classes=1000) == (torchvision_parameters, features)
+
+
+@pytest.mark.parametrize(("name", "gigaflop"), [("vgg11", 0.306 + 0.038), ("resnet18", 1.11), ("densenet100", 0.58)])
+@pytest.mark.parametrize("training", [False, True])
+def test_floating_point_operations_can_be_counted_without_weights(name, gigaflop, training):
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        network = build(name, in_channels=3, classes=10, image_size=32, seed=0).train(training)
+        network(torch.empty(2, 3, 32, 32))
+    assert counter.get_total_flops() / 2e9 == pytest.approx(gigaflop, rel=0.01)  # 2 to a multiply-add, an image
+
+
+@pytest.mark.parametrize(
+    ("depth", "torchvision_parameters"),
+    [(11, 132_868_840), (13, 133_053_736), (16, 138_365_992), (19, 143_678_248)],
+)
+def test_vgg_is_that_of_torchvision_with_batch_norm_for_dropout(depth, torchvision_parameters):
+    with torch.device("meta"):
+        network = build(f"vgg{depth}", in_channels=3, classes=1000, image_size=96, seed=0)
+    convolved = sum(module.out_channels for module in network.modules() if isinstance(module, nn.Conv2d))
+    without_biases = torchvision_parameters - convolved - 2 * 4096
+    batch_norms_of_the_head = 2 * 2 * 4096
+    assert sum(parameter.numel() for parameter in network.parameters()) == without_biases + batch_norms_of_the_head
+    assert network.classifier.in_features == 4096
+
+
+def test_width_and_growth_rate_scale_the_features():
+    assert size("vgg11", width=0.125)[1] == 512
+    assert size("vgg11", width=0.125, features=64)[1] == 64
+    assert size("resnet18", width=0.125)[1] == 64
+    assert size("resnet50", width=0.5)[1] == 1024
+    assert size("densenet40", growth_rate=4, compression=0.5)[1] == 86
+    assert size("densenet40", growth_rate=4)[1] == 152
+
+
+NARROW = {
+    "vgg11": {"width": 1 / 16},
+    "vgg19": {"width": 1 / 16, "features": 20},
+    "resnet18": {"width": 1 / 16},
+    "resnet50": {"width": 1 / 16},
+    "densenet40": {"growth_rate": 2, "compression": 0.5},
+    "densenet100": {"growth_rate": 2},
+    "densenet121": {"growth_rate": 2},
+}
+
+
+@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize(("channels", "image_size"), [(1, 8), (1, 28), (3, 32), (3, 96)])
+def test_a_step_of_training(name, channels, image_size):
+    network = build(name, in_channels=channels, classes=4, image_size=image_size, seed=1, **NARROW[name]).double()
+    images = torch.randn(4, channels, image_size, image_size, generator=torch.Generator().manual_seed(0)).double()
+    last = copy.deepcopy(network).to(memory_format=torch.channels_last)
+    for each, given in ((network, images), (last, images.contiguous(memory_format=torch.channels_last))):
+        F.cross_entropy(each(given), torch.arange(4)).backward()
+    for parameter, same in zip(network.parameters(), last.parameters(), strict=True):
+        assert torch.isfinite(parameter.grad).all()
+        torch.testing.assert_close(parameter.grad, same.grad, rtol=1e-6, atol=1e-9)
+
+    network.eval()
+    with torch.no_grad():
+        features, layers = network.features(images), network.layers(images)
+        assert torch.equal(network(images), network.classifier(features))
+        assert torch.equal(network(images), network(images))
+    assert features.shape == (4, network.classifier.in_features)
+    assert torch.equal(list(layers.values())[-1], features)
+    assert all(activations.ndim == 2 and len(activations) == 4 for activations in layers.values())
+    assert len(layers) >= 4
+
+
+@pytest.mark.parametrize("name", ["vgg11", "resnet18", "densenet40", "densenet100"])
+def test_a_step_at_the_published_width(name):
+    network = build(name, in_channels=1, classes=10, image_size=32, seed=0)
+    F.cross_entropy(network(torch.randn(2, 1, 32, 32)), torch.tensor([0, 1])).backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_initial_weights_follow_the_protocol(name):
+    network = build(name, in_channels=3, classes=300, image_size=32, seed=0, **NARROW[name])
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            assert module.bias is None
+            fan_out = module.out_channels * module.kernel_size[0] ** 2
+            spread = (module.weight * (fan_out / 2) ** 0.5).std().item()
+            assert spread == pytest.approx(1, abs=4 / module.weight.numel() ** 0.5)
+        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
+            assert (module.weight == 1).all()
+            assert (module.bias == 0).all()
+    assert network.classifier.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    assert (network.classifier.bias == 0).all()
+
+
+def test_the_seed_alone_decides_the_weights():
+    def weights(seed):
+        network = build("densenet40", in_channels=1, classes=10, image_size=8, seed=seed, growth_rate=4)
+        return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
+
+    first = weights(0)
+    torch.manual_seed(12)
+    state = torch.random.get_rng_state()
+    assert torch.equal(weights(0), first)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert not torch.equal(weights(1), first)
+
+
+# ---- the dense block ----
+
+
+def literal(block, maps):
+    """The dense block by its definition: concatenate, normalise by the batch, rectify and convolve, layer by layer."""
+
+    def normalised(maps, norm):
+        mean = maps.mean(dim=(0, 2, 3))
+        variance = maps.var(dim=(0, 2, 3), unbiased=False)
+        count = maps.numel() / maps.shape[1]
+        with torch.no_grad():
+            norm.running_mean.mul_(0.9).add_(0.1 * mean)
+            norm.running_var.mul_(0.9).add_(0.1 * variance * count / (count - 1))
+            norm.num_batches_tracked += 1
+        mean, deviation, weight, bias = (
+            v[None, :, None, None] for v in (mean, (variance + 1e-5).sqrt(), norm.weight, norm.bias)
+        )
+        return (maps - mean) / deviation * weight + bias
+
+    grown = [maps]
+    for layer in block.layers:
+        outputs = torch.cat(grown, dim=1)
+        for unit in layer:
+            kernel = unit.convolution.weight
+            outputs = F.conv2d(normalised(outputs, unit.norm).clamp(min=0), kernel, padding=kernel.shape[2] // 2)
+        grown.append(outputs)
+    return normalised(torch.cat(grown, dim=1), block.norm).clamp(min=0)
+
+
+def random_block(bottleneck):
+    generator = torch.Generator().manual_seed(3)
+    block = DenseBlock(6, 5, 4, bottleneck).double()
+    for parameter in block.parameters():
+        nn.init.normal_(parameter, mean=0.2, std=0.5, generator=generator)
+    maps = 3 + 2 * torch.randn(7, 6, 5, 4, dtype=torch.float64, generator=generator)
+    return block, maps, generator
+
+
+@pytest.mark.parametrize("bottleneck", [False, True])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_dense_block_is_its_literal_definition(bottleneck, memory_format):
+    block, maps, generator = random_block(bottleneck)
+    reference = copy.deepcopy(block)
+    ours = maps.clone(memory_format=memory_format).requires_grad_()
+    theirs = maps.clone().requires_grad_()
+    for _ in range(2):  # the second step sees moved running statistics and accumulated gradients
+        found, expected = block(ours), literal(reference, theirs)
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+        direction = torch.randn(expected.shape, dtype=torch.float64, generator=generator)
+        found.backward(direction)
+        expected.backward(direction)
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-10, atol=1e-10)
+    for (name, parameter), other in zip(block.named_parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, other.grad, rtol=1e-10, atol=1e-10, msg=name)
+    for (name, value), other in zip(block.state_dict().items(), reference.state_dict().values(), strict=True):
+        torch.testing.assert_close(value, other, rtol=1e-10, atol=1e-10, msg=name)
+
+
+@pytest.mark.parametrize("bottleneck", [False, True])
+def test_dense_block_evaluates_the_same_with_and_without_gradients(bottleneck):
+    block, maps, _ = random_block(bottleneck)
+    block(maps)
+    block.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(block(maps), block(maps.requires_grad_()).detach(), rtol=1e-10, atol=1e-10)
+        assert torch.equal(block(maps), block(maps))
+    with torch.enable_grad():
+        torch.testing.assert_close(block(maps).detach(), literal_evaluation(block, maps), rtol=1e-10, atol=1e-10)
+
+
+def literal_evaluation(block, maps):
+    for layer in block.layers:
+        maps = torch.cat([maps, layer(maps)], dim=1)
+    return block.norm(maps).clamp(min=0).detach()
+
+
+@pytest.mark.parametrize("bottleneck", [False, True])
+def test_dense_block_keeps_memory_linear_in_its_layers(bottleneck):
+    def kept(layers):
+        """Bytes that the forward pass keeps for the backward pass, without those of the parameters."""
+        block = DenseBlock(8, layers, 4, bottleneck)
+        own = {parameter.data_ptr() for parameter in block.parameters()}
+        storages = {}
+
+        def keep(tensor):
+            if tensor.data_ptr() not in own:
+                storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            block(torch.randn(4, 8, 8, 8))
+        return sum(storages.values())
+
+    assert kept(32) < 2.2 * kept(16)
+
+
+def test_dense_block_under_autocast():
+    block = DenseBlock(8, 6, 4, True)
+    maps = torch.randn(8, 8, 8, 8, generator=torch.Generator().manual_seed(0))
+    reference = copy.deepcopy(block)(maps)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = block(maps.bfloat16())
+    found.float().sum().backward()
+    assert (found - reference).abs().mean() < 0.02
+    assert all(parameter.grad.dtype == torch.float32 for parameter in block.parameters())
+
+
+# ---- any classifier of torchvision ----
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "shufflenet_v2_x0_5", "googlenet"])
+def test_torchvision_model(name):
+    assert family(name) == "torchvision_model"
+    network = build(name, in_channels=3, classes=7, image_size=96, seed=0)
+    images = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    network(images).sum().backward()
+    network.eval()
+    with torch.no_grad():
+        features = network.features(images)
+        assert features.shape == (2, network.classifier.in_features)
+        assert torch.equal(network(images), network.classifier(features))
+        assert torch.equal(network.layers(images)["trunk"], features)
+    assert network(images).shape == (2, 7)
+
+
+# ---- mistakes ----
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("resnet19", {}, "no network named 'resnet19'; known: resnet18, resnet34, resnet50, resnet101, resnet152."),
+        ("net", {}, "no network named 'net'; known: .*mobilenet_v2"),
+        ("vgg11", {"widht": 2}, "vgg11: no option named 'widht'; known: features, width."),
+        ("vgg11", {"depth": 3}, "vgg11: no option named 'depth'; known: features, width."),
+        ("mobilenet_v2", {"width": 2}, "mobilenet_v2: no option named 'width'; known: none."),
+        ("resnet18", {"width": 0}, "width: 0 is not a positive number."),
+        ("resnet18", {"width": "wide"}, "width: 'wide' is not a positive number."),
+        ("vgg11", {"features": 1.5}, "features: 1.5 is not a positive whole number."),
+        ("densenet40", {"growth_rate": 0}, "growth_rate: 0 is not a positive whole number."),
+        ("densenet100", {"compression": 1.5}, "compression: 1.5 is not a number above 0 and up to 1."),
+        ("densenet40", {"image_size": 3}, "densenet40: images of 3 pixels are too small to be halved 2 times."),
+        ("squeezenet1_1", {}, "squeezenet1_1: has no last-layer features"),
+        ("mobilenet_v2", {"in_channels": 1}, "mobilenet_v2: can't take images of 1 x 32 x 32"),
+        ("vit_b_16", {}, "vit_b_16: can't take images of 3 x 32 x 32"),
+    ],
+)
+def test_a_mistake_is_one_sentence(name, given, message):
+    with pytest.raises(InputError, match=message) as error:
+        build(name, **{"in_channels": 3, "classes": 10, "image_size": 32, "seed": 0} | given)
+    assert "\n" not in str(error.value)
+
+
+def test_family_tells_our_networks_from_those_of_torchvision():
+    assert [family(name) for name in ("vgg11", "resnet19", "densenet40")] == ["vgg", "resnet", "densenet"]
+    assert {family(name) for name in ("vgg11_bn", "inception_v3", "resnext50_32x4d", "alexnet")} == {
+        "torchvision_model"
+    }
