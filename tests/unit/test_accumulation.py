@@ -1,0 +1,81 @@
+"""Streams give the moments of the whole, however they are cut, ordered and merged."""
+
+import numpy as np
+import pytest
+import torch
+from cases import CASES, Case, make
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neural_collapse import CollapseAccumulator
+from neural_collapse.errors import InputError
+from neural_collapse.moments import Moments, class_moments
+
+by_property = settings(max_examples=15, deadline=None, derandomize=True)
+
+
+def accumulate(case: Case, batches: list[np.ndarray]) -> CollapseAccumulator:
+    accumulator = CollapseAccumulator(np.bincount(case.labels), case.features.shape[1])
+    for batch in batches:
+        accumulator.update(torch.from_numpy(case.features[batch]), torch.from_numpy(case.labels[batch]))
+    return accumulator
+
+
+def assert_same(found: Moments, expected: Moments) -> None:
+    for values, wanted in zip(vars(found).values(), vars(expected).values(), strict=True):
+        np.testing.assert_allclose(values, wanted, rtol=1e-9, atol=1e-13 * abs(wanted).max())
+
+
+@pytest.mark.parametrize("name", ["random", "collapsed", "imbalanced", "large mean", "one example a class"])
+def test_one_pass_over_batches_gives_what_two_passes_over_all_give(name):
+    case = CASES[name]
+    batches = np.array_split(np.arange(len(case.labels)), 3)
+    assert_same(accumulate(case, batches).moments(), class_moments(case.features, case.labels, len(case.weight)))
+
+
+@by_property
+@given(st.randoms(use_true_random=False), st.integers(1, 9))
+def test_neither_order_nor_batches_nor_merging_matter(random, parts):
+    case = CASES["imbalanced"]
+    order = np.arange(len(case.labels))
+    random.shuffle(order)
+    merged, *others = [accumulate(case, np.array_split(part, 2)) for part in np.array_split(order, parts)]
+    for other in others:
+        merged.merge(other)
+    assert_same(merged.moments(), class_moments(case.features, case.labels, 4))
+
+
+def test_spectral_moments_are_the_moments_in_other_coordinates():
+    case = CASES["imbalanced"]
+    accumulator = accumulate(case, [np.arange(len(case.labels))])
+    moments, (rotated, axes) = accumulator.moments(), accumulator.spectral_moments()
+    axes = axes.numpy()
+    np.testing.assert_allclose(
+        axes * rotated.within_class_covariance @ axes.T, moments.within_class_covariance, atol=1e-14
+    )
+    np.testing.assert_allclose(rotated.class_means @ axes.T, moments.class_means, atol=1e-14)
+
+
+def test_float32_features_lose_nothing_to_a_large_mean():
+    """E[h h^T] - mu mu^T in float32 would be off by more than the covariance itself."""
+    case = make(3, 4, [200] * 3, mean=2000.0)
+    single = Case(case.features.astype(np.float32), case.labels, case.weight, case.bias)
+    found = accumulate(single, np.array_split(np.arange(600), 7)).moments()
+    exact = class_moments(single.features.astype(np.float64), case.labels, 3)
+    np.testing.assert_allclose(found.within_class_covariance, exact.within_class_covariance, rtol=1e-9, atol=1e-12)
+
+
+def test_mistakes_are_told():
+    case = CASES["random"]
+    with pytest.raises(InputError, match="every class needs an example"):
+        CollapseAccumulator([3, 0], 4)
+    with pytest.raises(InputError, match=r"\[6, 6, 6, 6\] examples were announced, \[3, 1, 3, 3\] have come"):
+        accumulate(
+            Case(case.features, np.sort(case.labels), case.weight, case.bias),
+            [np.array([0, 1, 2, 6, 12, 13, 14, 18, 19, 20])],
+        ).moments()
+    diverged = Case(np.full_like(case.features, np.inf), case.labels, case.weight, case.bias)
+    with pytest.raises(InputError, match="not finite"):
+        accumulate(diverged, [np.arange(24)]).moments()
+    with pytest.raises(InputError, match="different class counts"):
+        CollapseAccumulator([1, 2], 4).merge(CollapseAccumulator([2, 1], 4))

@@ -1,0 +1,91 @@
+"""The least-squares classifier against 50 digits, the identity of the loss, and the signal-to-noise spectrum."""
+
+import numpy as np
+import pytest
+from cases import CASES, make
+from oracle import Oracle
+
+from neural_collapse.decomposition import decompose_loss, least_squares_classifier, snr_spectrum, snr_support
+from neural_collapse.moments import Moments, class_moments
+
+LAMBDAS = (0.0, 1e-6, 1e-4, 1e-2, 1.0)
+
+
+def spectral(moments: Moments) -> tuple[Moments, np.ndarray]:
+    eigenvalues, axes = np.linalg.eigh(moments.within_class_covariance)
+    return Moments(moments.class_means @ axes, eigenvalues, moments.class_variances), axes
+
+
+def worst_error(case, lam: float, bias: bool, kept: str) -> float:
+    """The largest error of W_LS and of b_LS, each relative to its largest number."""
+    oracle = Oracle(case.features, case.labels, len(case.weight))
+    expected = [np.array(matrix.tolist(), dtype=float) for matrix in oracle.least_squares_classifier(lam, bias)]
+    moments = class_moments(case.features, case.labels, len(case.weight))
+    axes = np.eye(len(moments.within_class_covariance))
+    if kept == "eigenvalues":
+        moments, axes = spectral(moments)
+    weight, offset = least_squares_classifier(moments.class_means, moments.within_class_covariance, lam, bias=bias)
+    found = weight @ axes.T, offset[:, None]
+    return max(abs(f - e).max() / max(abs(e).max(), 1e-3) for f, e in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("kept", ["covariance", "eigenvalues"])
+@pytest.mark.parametrize("with_bias", [True, False], ids=["bias", "no bias"])
+@pytest.mark.parametrize("name", CASES)
+def test_least_squares_classifier(name, with_bias, kept):
+    assert max(worst_error(CASES[name], lam, with_bias, kept) for lam in LAMBDAS) < 1e-9
+
+
+@pytest.mark.parametrize("kept", ["covariance", "eigenvalues"])
+def test_least_squares_classifier_where_conditioning_forbids_nine_digits(kept):
+    """Rounding of a mean 1e3 times the spread reaches directions without variance, where lambda = 1e-6 amplifies it.
+
+    2e-16 * 1e3 * 1e6 = 2e-7 is what may be lost, relative to the classifier.
+    """
+    case = make(4, 6, [6] * 4, rank=4, mean=500.0)
+    assert worst_error(case, 1e-6, False, kept) < 2e-7
+
+
+@pytest.mark.parametrize("with_bias", [True, False], ids=["bias", "no bias"])
+@pytest.mark.parametrize("name", CASES)
+def test_loss_is_the_sum_of_its_terms(name, with_bias):
+    case = CASES[name]
+    moments = class_moments(case.features, case.labels, len(case.weight))
+    rotated, axes = spectral(moments)
+    for lam in LAMBDAS:
+        for given, weight in ((moments, case.weight), (rotated, case.weight @ axes)):
+            terms = decompose_loss(given, weight, case.bias if with_bias else None, lam)
+            total = terms["loss_nc1"] + terms["loss_nc23"] + terms["loss_perp"]
+            assert total == pytest.approx(terms["loss"], rel=1e-10)
+            assert terms["loss_perp"] >= 0
+
+
+def test_nothing_is_left_of_the_loss_at_the_least_squares_classifier():
+    case = CASES["imbalanced"]
+    moments = class_moments(case.features, case.labels, 4)
+    weight, bias = least_squares_classifier(moments.class_means, moments.within_class_covariance, 1e-3)
+    terms = decompose_loss(moments, weight, bias, 1e-3)
+    assert terms["loss_perp"] == terms["classifier_distance"] == 0
+    assert terms["loss_ls"] == pytest.approx(terms["loss"], rel=1e-14)
+
+
+@pytest.mark.parametrize("name", ["random", "collapsed", "imbalanced", "large mean", "more classes than features"])
+def test_snr_spectrum(name):
+    case = CASES[name]
+    oracle = Oracle(case.features, case.labels, len(case.weight))
+    moments, _ = spectral(class_moments(case.features, case.labels, len(case.weight)))
+    expected = [float(omega) for omega in oracle.snr_spectrum()]
+    assert snr_spectrum(moments) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert snr_support(moments) == (case.features.shape[1], 0.0)
+
+
+def test_snr_spectrum_reports_what_a_singular_covariance_hides():
+    case = CASES["random"]
+    features = np.column_stack([case.features, np.zeros(24), case.labels])  # a dead feature, and a perfect one
+    moments, _ = spectral(class_moments(features, case.labels, 4))
+    without, _ = spectral(class_moments(case.features, case.labels, 4))
+    assert snr_spectrum(moments) == pytest.approx(snr_spectrum(without))
+    variances = ((moments.class_means - moments.class_means.mean(0)) ** 2).sum(), np.arange(4).var() * 4
+    rank, unseen = snr_support(moments)
+    assert rank == 5
+    assert unseen == pytest.approx(variances[1] / variances[0])

@@ -1,0 +1,171 @@
+"""From checkpoints to moments to rows: the numbers of the pipeline are those of the features themselves."""
+
+from collections import OrderedDict
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from neural_collapse.__main__ import main
+from neural_collapse.datasets import Dataset, standardise, write_dataset
+from neural_collapse.features import take_snapshots
+from neural_collapse.measures import collapse_measures, snapshot_measures, variability_collapse
+from neural_collapse.moments import class_moments, read_snapshots, write_snapshots
+from neural_collapse.steps import extract_features
+
+CLASSES = 3
+
+
+class Small(nn.Module):
+    """Two stages and a classifier, as `networks.Network` has them."""
+
+    def __init__(self, seed: int = 0):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.stages = nn.ModuleDict(
+            {"first": nn.Sequential(nn.Conv2d(1, 5, 3), nn.ReLU(), nn.Flatten()), "second": nn.Linear(20, 6)}
+        )
+        self.classifier = nn.Linear(6, CLASSES)
+
+    def layers(self, images):
+        activations = OrderedDict()
+        for name, stage in self.stages.items():
+            activations[name] = images = stage(images)
+        return activations
+
+    def features(self, images):
+        return self.layers(images)["second"]
+
+
+@pytest.fixture
+def dataset():
+    random = np.random.default_rng(0)
+    counts = {"train": [400, 300, 500], "test": [20, 30, 10]}  # unequal, and more than one batch
+    images, labels = {}, {}
+    for split, of_class in counts.items():
+        labels[split] = random.permutation(np.repeat(np.arange(CLASSES), of_class))
+        shape = (len(labels[split]), 1, 4, 4)
+        images[split] = (60 * labels[split][:, None, None, None] + random.integers(0, 130, shape)).astype(np.uint8)
+    return Dataset(
+        "small",
+        images["train"],
+        labels["train"],
+        images["test"],
+        labels["test"],
+        ("a", "b", "c"),
+        np.array([0.5]),
+        np.array([0.2]),
+    )
+
+
+@pytest.fixture
+def rows(dataset):
+    """The features (N, P), labels, weight and bias of each split, without any of the code under test."""
+    network = Small()
+    weight, bias = (values.detach().double().numpy() for values in network.classifier.parameters())
+    found = {}
+    for split in ("train", "test"):
+        images = torch.from_numpy(getattr(dataset, f"{split}_images"))
+        with torch.no_grad():
+            features = network.features(standardise(images, dataset.mean, dataset.std)).numpy()
+        found[split] = features, getattr(dataset, f"{split}_labels"), weight, bias
+    return found
+
+
+def snapshots(dataset, loss="mse", options=None, layers=False):
+    return take_snapshots(Small(), dataset, loss, options or {}, seed=3, layers=layers, device="cpu")
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 5e-3])
+def test_what_is_kept_gives_the_measures_of_the_features(dataset, rows, weight_decay, tmp_path):
+    write_snapshots(tmp_path / "kept.safetensors", [7], {k: [v] for k, v in snapshots(dataset).items()})
+    for epoch, split, snapshot in read_snapshots(tmp_path / "kept.safetensors"):
+        assert epoch == 7
+        found = snapshot_measures(snapshot, loss="mse", weight_decay=weight_decay)
+        expected = collapse_measures(*rows[split], weight_decay_lambda=CLASSES * weight_decay / 2)
+        half = collapse_measures(*rows[split], weight_decay_lambda=weight_decay / 2)
+        expected |= {f"{name}__half_wd": value for name, value in half.items() if f"{name}__half_wd" in found}
+        if split == "test":  # centres and margins there are those of the train split
+            for name in ("ncc_mismatch", "cosine_margin", "cosine_margin_min"):
+                del expected[name]
+        assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-8, abs=1e-12)
+
+
+def test_loss_is_that_of_the_examples_one_by_one(dataset, rows):
+    """`nn.MSELoss` of every example, a path that knows no moments, gives the loss of the rows."""
+    for snapshot in snapshots(dataset).values():
+        found = snapshot_measures(snapshot, loss="mse", weight_decay=5e-3)
+        _, _, weight, bias = rows["train"]
+        decay = CLASSES * 5e-3 / 4 * ((weight**2).sum() + (bias**2).sum())
+        assert found["loss"] == pytest.approx(CLASSES / 2 * snapshot.class_losses.mean() + decay, rel=1e-12)
+
+
+def test_test_split_is_compared_with_the_train_split(dataset, rows):
+    features, labels, weight, bias = rows["test"]
+    train_means = class_moments(*rows["train"][:2], CLASSES).class_means
+    found = snapshot_measures(snapshots(dataset)["test"], loss="ce", weight_decay=0.0)
+    nearest = ((features[:, None] - train_means) ** 2).sum(2).argmin(1)
+    assert found["ncc_mismatch"] == ((features @ weight.T + bias).argmax(1) != nearest).mean()
+    expected = variability_collapse(class_moments(features, labels, CLASSES), train_means)
+    assert found["nc1__train_means"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_losses_other_than_mse_are_recorded_alone(dataset, rows):
+    features, labels, weight, bias = rows["train"]
+    logits = torch.from_numpy(features.astype(np.float64) @ weight.T + bias)
+    cross_entropy = nn.functional.cross_entropy(logits, torch.from_numpy(labels), reduction="none").numpy()
+    found = snapshot_measures(snapshots(dataset, "ce")["train"], loss="ce", weight_decay=5e-3)
+    assert found["loss"] == pytest.approx(np.mean([cross_entropy[labels == c].mean() for c in range(CLASSES)]))
+    assert not {"loss_nc1", "loss_perp", "loss__half_wd", "classifier_distance"} & found.keys()
+    scaled = snapshots(dataset, "scaled_mse", {"target_weight": 5.0, "target_value": 2.0})["train"]
+    assert snapshot_measures(scaled, loss="scaled_mse", weight_decay=0.0)["loss"] > 0
+
+
+def test_inner_layers(dataset):
+    for split, snapshot in snapshots(dataset, layers=True).items():
+        found = snapshot_measures(snapshot, loss="ce", weight_decay=0.0)
+        images = torch.from_numpy(getattr(dataset, f"{split}_images"))
+        labels = getattr(dataset, f"{split}_labels")
+        with torch.no_grad():
+            first = Small().layers(standardise(images, dataset.mean, dataset.std))["first"].numpy()
+        expected = variability_collapse(class_moments(first, labels, CLASSES))
+        assert found["nc1__first"] == pytest.approx(expected, rel=1e-9)
+        assert 0 <= found["ncc_mismatch__first"] <= 1
+        assert "nc1__second" not in found  # the last layer is `nc1`
+
+
+def test_sample_keeps_angles_and_lengths(dataset, rows):
+    sample = snapshots(dataset)["train"].sample
+    features, labels, weight, _ = rows["train"]
+    centred = features[sample.examples] - class_moments(features, labels, CLASSES).class_means.mean(0)
+    assert len(set(sample.examples)) == 1000
+    assert (sample.labels == labels[sample.examples]).all()
+    np.testing.assert_allclose(sample.coordinates @ sample.weight.T, centred @ weight.T, atol=1e-12)
+    lengths = np.hypot(np.linalg.norm(sample.coordinates, axis=1), sample.distances)
+    np.testing.assert_allclose(lengths, np.linalg.norm(centred, axis=1))
+
+
+def test_steps(dataset, tmp_path, monkeypatch):
+    """extract-features and measure on files: tidy rows of each epoch and split, and the same bytes again."""
+    monkeypatch.setattr(extract_features, "load_network", lambda path: (Small(seed=int(path.stem)), 1 + int(path.stem)))
+    write_dataset(tmp_path / "data.safetensors", dataset)
+    tables = []
+    for attempt in ("a", "b"):
+        features, table = tmp_path / f"{attempt}.safetensors", tmp_path / f"{attempt}.csv"
+        extract = (
+            f"extract-features --data {tmp_path}/data.safetensors --checkpoints 0 1 --loss mse --seed 0 --threads 1"
+        )
+        assert main([*extract.split(), "--output", str(features)]) == 0
+        run = "--dataset small --network small --loss mse --seed 0 --weight-decay 0.005"
+        assert main(["measure", str(features), *run.split(), "--output", str(table)]) == 0
+        tables.append(table.read_bytes())
+    assert tables[0] == tables[1]
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert list(table) == ["dataset", "network", "loss", "seed", "epoch", "split", "measure", "value"]
+    assert set(zip(table.epoch, table.split, strict=True)) == {(e, s) for e in (1, 2) for s in ("train", "test")}
+    values = table.pivot(index=["epoch", "split"], columns="measure", values="value")
+    for variant in ("", "__half_wd"):
+        total = sum(values[f"{term}{variant}"] for term in ("loss_nc1", "loss_nc23", "loss_perp"))
+        np.testing.assert_allclose(total, values[f"loss{variant}"], rtol=1e-10)

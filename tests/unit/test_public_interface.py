@@ -1,0 +1,112 @@
+"""What people use on features of their own: two names to import, and one command."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from cases import CASES
+
+import neural_collapse
+from neural_collapse.__main__ import main
+from neural_collapse.errors import InputError
+
+CASE = CASES["imbalanced"]
+ARRAYS = {"features": CASE.features, "labels": CASE.labels, "weight": CASE.weight, "bias": CASE.bias}
+
+
+def measure(**changes):
+    return neural_collapse.collapse_measures(**{**ARRAYS, **changes})
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_tensors_are_measured_like_arrays(dtype):
+    tensors = {name: torch.from_numpy(array) for name, array in ARRAYS.items()}
+    tensors |= {"features": tensors["features"].to(dtype), "weight": tensors["weight"].clone().requires_grad_()}
+    exact = tensors["features"].double().numpy()
+    assert measure(**tensors) == pytest.approx(measure(features=exact), rel=1e-12, abs=1e-12)
+
+
+def test_arguments_are_left_as_they_were():
+    before = {name: array.copy() for name, array in ARRAYS.items()}
+    measure()
+    assert all((before[name] == array).all() for name, array in ARRAYS.items())
+
+
+def with_nan():
+    features = CASE.features.copy()
+    features[3, 1] = np.nan
+    return features
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"features": with_nan()}, "features: all numbers must be finite, found nan at [3, 1]."),
+        ({"bias": np.full(4, np.inf)}, "bias: all numbers must be finite, found inf at [0]."),
+        ({"features": CASE.features[:, :1]}, "features: must have the shape (N, P) with P >= 2, found (24, 1)."),
+        ({"features": CASE.features[0]}, "features: must have the shape (N, P) with P >= 2, found (5,)."),
+        ({"features": [["a", "b"]]}, "features: must be an array of real numbers, found the type <U1."),
+        (
+            {"labels": CASE.labels[1:]},
+            "labels: must be one integer for each of the 24 examples, found int64 (23,).",
+        ),
+        (
+            {"labels": CASE.labels.astype(float)},
+            "labels: must be one integer for each of the 24 examples, found float64 (24,).",
+        ),
+        ({"labels": CASE.labels + 1}, "labels: must lie in 0..3, one for each row of weight, found 4."),
+        ({"labels": np.minimum(CASE.labels, 2)}, "labels: every class needs an example, found none of class 3."),
+        (
+            {"weight": CASE.weight.T},
+            "weight: must have the shape (C, 5), as many columns as the features and C >= 2, found (5, 4).",
+        ),
+        ({"bias": np.zeros(5)}, "bias: must have the shape (4,), one number a row of weight, found (5,)."),
+        ({"weight_decay_lambda": -1.0}, "weight_decay_lambda: must be a number of at least 0, found -1.0."),
+    ],
+)
+def test_bad_input_is_one_sentence(changes, sentence):
+    with pytest.raises(InputError) as error:
+        measure(**changes)
+    assert str(error.value) == sentence
+
+
+def test_command_prints_a_table_or_json(tmp_path, capsys):
+    np.savez(tmp_path / "mine.npz", **ARRAYS)
+    expected = measure(weight_decay_lambda=0.1)
+    assert main(["measure", str(tmp_path / "mine.npz"), "--weight-decay-lambda", "0.1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == expected
+    assert main(["measure", str(tmp_path / "mine.npz"), "--weight-decay-lambda", "0.1"]) == 0
+    table = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert {name: float(value) for name, value in table.items()} == pytest.approx(expected, rel=1e-7)
+
+
+def test_command_takes_a_classifier_without_bias(tmp_path, capsys):
+    np.savez(tmp_path / "mine.npz", **{name: ARRAYS[name] for name in ("features", "labels", "weight")})
+    assert main(["measure", str(tmp_path / "mine.npz"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == measure(bias=None)
+
+
+def test_command_names_what_is_wrong_with_a_file(tmp_path, capsys):
+    missing, damaged, other = (tmp_path / name for name in ("missing.npz", "damaged.npz", "other.npz"))
+    damaged.write_bytes(b"no archive")
+    np.savez(other, features=CASE.features)
+    for path, sentence in (
+        (missing, "no such file"),
+        (damaged, "not a file of numpy.savez"),
+        (other, "labels, weight"),
+    ):
+        assert main(["measure", str(path)]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: {path}: ")
+        assert sentence in error
+    assert main(["measure", str(tmp_path / "run.safetensors"), "--loss", "mse"]) == 1
+    assert "needs --dataset, --network, --seed, --weight-decay, --output" in capsys.readouterr().err
+
+
+def test_measuring_loads_no_torch():
+    """The measuring step starts in a fraction of the time that importing torch takes."""
+    code = "import sys, neural_collapse.steps.measure; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}).returncode == 0
