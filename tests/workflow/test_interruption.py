@@ -1,0 +1,100 @@
+"""A killed Snakemake leaves no training behind and is continued by the same command; two at once do no damage."""
+
+import os
+import signal
+import subprocess
+import time
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+RUN = "digits-vgg11-mse-seed0"
+CHECKPOINTS = f"results/tiny/checkpoints/{RUN}"
+
+
+def trainings_in(folder):
+    """The processes that train in a folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        command = process.info["cmdline"] or []
+        if process.info["cwd"] == str(folder) and "neural_collapse" in command and "train" in command:
+            found.append(process)
+    return found
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def long_study(study):
+    """The tiny study with one run made long enough to be interrupted."""
+    study.edit("config.yaml", "digits-vgg11-mse: {}", "digits-vgg11-mse: {epochs: 40}")
+    return study
+
+
+def start_training(study):
+    """Start Snakemake and wait until the training has an epoch behind it."""
+    snakemake = study.start("snakemake", "--cores", "1", "train")
+    state = study.path / f"results/tiny/resume/{RUN}/state.safetensors"
+    wait_until(lambda: state.exists() or snakemake.poll() is not None)
+    assert snakemake.poll() is None, snakemake.communicate()[0]
+    return snakemake
+
+
+def test_a_killed_snakemake_leaves_no_training_behind_and_the_same_command_goes_on(long_study):
+    uninterrupted = long_study.run("snakemake", "--cores", "1", "train")
+    assert "Error" not in uninterrupted
+    expected = long_study.state_of(CHECKPOINTS)
+    for path in (long_study.path / CHECKPOINTS).iterdir():
+        path.unlink()
+
+    snakemake = start_training(long_study)
+    snakemake.kill()
+    snakemake.wait()
+    wait_until(lambda: not trainings_in(long_study.path))
+    assert not list((long_study.path / CHECKPOINTS).glob("*")), "a half-finished training shows no file"
+
+    long_study.run("snakemake", "--cores", "1", "train")
+    assert "continuing after epoch" in (long_study.path / f"logs/tiny/train/{RUN}.log").read_text()
+    found = long_study.state_of(CHECKPOINTS)
+    assert {name: content for name, (_, content) in found.items()} == {n: c for n, (_, c) in expected.items()}
+    assert long_study.plan("train") == {}
+
+
+def test_a_terminated_snakemake_stops_its_training_and_an_edited_rate_starts_afresh(long_study):
+    snakemake = start_training(long_study)
+    os.killpg(snakemake.pid, signal.SIGTERM)
+    snakemake.wait()
+    wait_until(lambda: not trainings_in(long_study.path))
+    long_study.edit("config.yaml", "epochs: 40", "epochs: 40, learning_rate: 0.03")
+    long_study.run("snakemake", "--cores", "1", "train")
+    log = (long_study.path / f"logs/tiny/train/{RUN}.log").read_text()
+    assert "starting afresh" in log and "continuing" not in log
+
+
+def test_a_second_snakemake_stops_with_one_sentence(long_study):
+    first = start_training(long_study)
+    before = long_study.state_of("results/tiny/metrics")
+    message = long_study.run("snakemake", "--cores", "1", fails=True)
+    assert [line for line in message.splitlines() if "another Snakemake works in this folder" in line]
+    assert "Traceback" not in message
+    assert long_study.plan("train") == {"train_network": 1}, "a dry run is no second one"
+    assert first.wait(timeout=120) == 0
+    assert long_study.state_of("results/tiny/metrics") == before
+    assert long_study.plan("train") == {}
+
+
+def test_a_mistake_in_the_configuration_is_one_sentence(study):
+    study.edit("config.yaml", "study: tiny", "study: tinny")
+    finished = subprocess.run(
+        ["snakemake", "-n"], cwd=study.path, env=study.environment(), capture_output=True, text=True
+    )
+    message = finished.stdout + finished.stderr
+    assert finished.returncode == 1 and "Traceback" not in message
+    assert "error: config.yaml: study: no study named 'tinny' (did you mean 'tiny'?); known: tiny." in message
