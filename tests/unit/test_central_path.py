@@ -16,11 +16,11 @@ from neural_collapse.central_path import (
     velocity,
     within_class_covariance,
 )
+from neural_collapse.collection import read_systems
 from neural_collapse.decomposition import decompose_loss, least_squares_classifier
 from neural_collapse.errors import InputError
 from neural_collapse.measures import collapse_measures
 from neural_collapse.moments import class_moments
-from neural_collapse.systems import read_systems
 
 # C, N, P and the spectrum at time 0: fewest features and classes, many features, a spectrum around 1, ten classes.
 SYSTEMS = [

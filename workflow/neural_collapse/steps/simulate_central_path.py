@@ -1,6 +1,7 @@
 """Simulate a system's flow on the central path and hold it against the closed form.
 
-Writes one row a value, with the columns of `systems.COLUMNS`. Under each law:
+Writes one row a value, with the columns `system,classes,examples_per_class,features,law,time,measure,value`. The laws
+are those of central_path.LAWS, for what is renormalised. Under each:
 
 `snr_1`, `snr_2`, ...  omega_1 >= omega_2 >= ..., the singular values of the SNR matrix
 `snr_ratio`            min_j omega_j / max_j omega_j
@@ -31,12 +32,11 @@ from ..central_path import (
 from ..decomposition import least_squares_classifier
 from ..measures import collapse_measures
 from ..storage import write_csv
-from ..systems import COLUMNS
 
-# Five a decade, from a millionth of the horizon.
-_TIMES = np.concatenate([[0.0], np.logspace(-6, 0, 31)])
-# Without renormalisation omega grows exponentially: beyond this there is nothing more to see, and soon no float64.
-_LARGEST_SNR = 1e3
+COLUMNS = ["system", "classes", "examples_per_class", "features", "law", "time", "measure", "value"]
+_TIMES = 31
+# Without renormalisation omega grows exponentially: beyond this factor there is nothing more to see.
+_LARGEST_GROWTH = 1e4
 _COLLAPSE = ("loss_ls", "nc1", "max_angle_means", "self_duality", "ncc_mismatch")
 
 
@@ -67,11 +67,12 @@ def run(options: argparse.Namespace) -> None:
 def _simulate(start: np.ndarray, spectrum: list[float], horizon: float, law: str) -> pd.DataFrame:
     """A row a time, and a column a measure."""
     classes, examples_per_class, width = start.shape
-    times = horizon * _TIMES
-    theory = closed_form(times, spectrum, classes=classes, examples_per_class=examples_per_class, law=law)
+    constants = {"classes": classes, "examples_per_class": examples_per_class, "law": law}
+    times = _times(horizon, decades=6)
     if law == "nothing":
-        shown = theory.max(axis=1) <= _LARGEST_SNR
-        times, theory = times[shown], theory[shown]
+        rates = np.log(closed_form([1.0], spectrum, **constants)[0] / spectrum)
+        times = _times(min(horizon, np.log(_LARGEST_GROWTH) / rates.max()), decades=2)
+    theory = closed_form(times, spectrum, **constants)
     theory = -np.sort(-theory, axis=1)
     shortfall = 1 - theory / theory[:, :1]
 
@@ -93,6 +94,11 @@ def _simulate(start: np.ndarray, spectrum: list[float], horizon: float, law: str
         values["features_distance__closed_form"] = np.sqrt(((shortfall**2).sum(axis=1) + noise) / (classes - 1))
         values |= pd.DataFrame(map(_collapse, states)).to_dict("list")
     return pd.DataFrame(values, index=pd.Index(times, name="time"))
+
+
+def _times(horizon: float, decades: int) -> np.ndarray:
+    """0, and times up to the horizon, evenly spaced on a logarithmic axis."""
+    return np.concatenate([[0.0], horizon * np.logspace(-decades, 0, _TIMES)])
 
 
 def _distances(matrices: np.ndarray, largest: np.ndarray, limit: np.ndarray) -> np.ndarray:

@@ -1,0 +1,71 @@
+"""What the figures of simulated systems have in common: a column a system, and time on a logarithmic axis."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
+
+from ..errors import InputError
+from .style import STYLE, Look
+
+_PAGE_WIDTH = 7.0  # inches
+_ROW_HEIGHT = 1.35
+
+
+class System(NamedTuple):
+    """C, N, P; the values, by law and time with a column a measure; the panels to draw them in, top to bottom."""
+
+    classes: int
+    examples_per_class: int
+    features: int
+    values: pd.DataFrame
+    panels: Sequence[Axes]
+
+
+def system_grid(table: pd.DataFrame, ylabels: Sequence[str]) -> tuple[Figure, list[System]]:
+    """An empty figure with a row for each of `ylabels` and a column for each system, the fewest classes first.
+
+    Time 0 is left out: it has no place on the axis. Raises InputError where there is no system.
+    """
+    table = table[table.time > 0]
+    if table.empty:
+        raise InputError("the tables hold no simulated system: nothing to draw.")
+    groups = table.groupby(["classes", "examples_per_class", "features", "system"])
+    figure = Figure(figsize=(_PAGE_WIDTH, 0.5 + _ROW_HEIGHT * len(ylabels)), layout="constrained")
+    grid = figure.subplots(len(ylabels), len(groups), sharex="col", sharey="row", squeeze=False)
+    for axes, ylabel in zip(grid[:, 0], ylabels, strict=True):
+        axes.set_ylabel(ylabel)
+    for axes in grid.flat:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(numticks=5))
+        sns.despine(ax=axes)
+    figure.supxlabel("time $t$ of the gradient flow", fontsize=STYLE["axes.labelsize"])
+    systems = []
+    for ((classes, examples, features, _), rows), panels in zip(groups, grid.T, strict=True):
+        panels[0].set_title(f"$C={classes}$, $N={examples}$, $P={features}$")
+        values = rows.pivot(index=["law", "time"], columns="measure", values="value")
+        systems.append(System(classes, examples, features, values, panels))
+    return figure, systems
+
+
+def draw_simulation(axes: Axes, values: pd.DataFrame, measure: str, look: Look) -> None:
+    """The simulated values of a measure, by time, as points; its closed form as a line where there is one."""
+    simulated = values[measure].dropna()
+    axes.plot(simulated.index, simulated, color=look.color, linestyle="", marker=look.marker, markersize=2.2)
+    if f"{measure}__closed_form" in values:
+        closed = values[f"{measure}__closed_form"].dropna()
+        axes.plot(closed.index, closed, color=look.color, linestyle=look.linestyle, linewidth=0.9)
+
+
+def row_legend(systems: Sequence[System], row: int, handles: Sequence[Line2D]) -> None:
+    """Explain one row of panels at its right end."""
+    systems[-1].panels[row].legend(handles=handles, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+
+
+def handle(label: str, *, color=".35", linestyle="", marker="") -> Line2D:
+    return Line2D([], [], color=color, linestyle=linestyle, linewidth=0.9, marker=marker, markersize=2.5, label=label)
