@@ -65,7 +65,9 @@ def shell(tmp_path_factory):
 def run(shell, tmp_path_factory):
     """Run a command in a throw-away copy of the repository with a tiny study; gives what it printed."""
     copy = tmp_path_factory.mktemp("conda") / "repository"
-    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    files = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\n")
     for file in files:
         if (ROOT / file).is_file() and not file.startswith("results/"):
             (copy / file).parent.mkdir(parents=True, exist_ok=True)
@@ -102,8 +104,9 @@ def environments(copy: Path) -> dict[str, str]:
 
 
 def ran_in(copy: Path, log: str) -> str:
-    """The interpreter's own prefix, as the first line of a job's log tells it."""
-    return environments(copy)[Path((copy / "logs" / "tiny" / log).read_text().split("\n")[0])]
+    """The environment a job ran in, as the first line of its log tells; a folder where it is none of the workflow's."""
+    prefix = Path((copy / "logs" / "tiny" / log).read_text().split("\n")[0])
+    return environments(copy).get(prefix, str(prefix))
 
 
 def test_each_environment_is_made_of_what_its_file_names(run, done):
@@ -121,7 +124,7 @@ def test_every_job_runs_in_the_environment_of_its_rule(run, done):
         path.relative_to(run.copy / "logs" / "tiny").as_posix() for path in run.copy.glob("logs/tiny/**/*.log")
     )
     needs_a_network = ("data/", "train/", "features/", "robustness/")
-    assert len(logs) == 10
+    assert len(logs) == done.count("Activating conda environment")
     for log in logs:
         assert ran_in(run.copy, log) == ("training" if log.startswith(needs_a_network) else "analysis"), log
 
@@ -130,20 +133,19 @@ def test_without_conda_nothing_is_stale_after_it_and_the_reverse(run, done):
     assert "Nothing to be done" in run("snakemake --dry-run")
     (run.copy / "results" / "tiny" / "metrics.csv").unlink()
     run("snakemake --cores 1")
-    assert (run.copy / "logs" / "tiny" / "collect.log").read_text().split("\n")[0] == sys.prefix
+    assert ran_in(run.copy, "collect.log") == sys.prefix
     assert "Nothing to be done" in run("snakemake --dry-run --use-conda")
 
 
 def test_a_profile_switches_conda_on_for_dvc(run, done):
     run("git init --quiet")
-    run("dvc init --quiet --force")
     drawn = run.copy / "results" / "tiny" / "figures" / "figure-02.png"
     before = drawn.read_bytes()
     drawn.unlink()
-    printed = run("dvc repro", SNAKEMAKE_PROFILE="profiles/conda")
-    assert drawn.read_bytes() == before
-    assert ran_in(run.copy, "figures/figure-02.log") == "analysis"
+    printed = run("dvc repro --single-item figures", SNAKEMAKE_PROFILE="profiles/conda")
     assert re.findall(r"^(?:local)?rule (\w+):", printed, re.M) == ["figure", "figures"], printed
+    assert ran_in(run.copy, "figures/figure-02.log") == "analysis"
+    assert drawn.read_bytes() == before
 
 
 def test_a_pin_that_does_not_exist_fails_with_the_solvers_words(run, done):
