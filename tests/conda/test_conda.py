@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 import stand_in
+from conftest import ROOT, throw_away
 from packaging.version import Version
 
-ROOT = Path(__file__).parents[2]
 OLDEST_CONDA = Version("24.7.1")  # what Snakemake 9.27 asks for
 
 pytestmark = pytest.mark.xdist_group("workflow")
@@ -45,56 +45,26 @@ def has_conda() -> bool:
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory):
-    """The variables of a shell with an active conda and, before that in PATH, the tests' own environment."""
-    path = [os.path.dirname(sys.executable), os.environ["PATH"]]
-    if has_conda():
-        return os.environ | {"PATH": os.pathsep.join(path)}
-    folder = tmp_path_factory.mktemp("stand-in-for-conda")
-    stand_in.install_stand_in(folder / "base")
-    stand_in.build_channel(folder / "channels" / "conda-forge", [*ROOT.glob("envs/*.yaml")])
-    path.insert(1, str(folder / "base" / "bin"))
-    return os.environ | {
-        "PATH": os.pathsep.join(path),
-        "CONDA_PREFIX": str(folder / "base"),
-        "CONDA_CHANNEL_ALIAS": (folder / "channels").as_uri(),
-    }
+def study(tmp_path_factory):
+    """A tiny study in a shell with an active conda and, before that in PATH, the tests' own environment."""
+    folder = tmp_path_factory.mktemp("conda")
+    study = throw_away(folder / "repository", CONFIG)
+    (study.path / "workflow" / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    if not has_conda():
+        stand_in.install_stand_in(folder / "base")
+        stand_in.build_channel(folder / "channels" / "conda-forge", [*ROOT.glob("envs/*.yaml")])
+        study.variables = {
+            "PATH": os.pathsep.join([os.path.dirname(sys.executable), str(folder / "base/bin"), os.environ["PATH"]]),
+            "CONDA_PREFIX": str(folder / "base"),
+            "CONDA_CHANNEL_ALIAS": (folder / "channels").as_uri(),
+        }
+    return study
 
 
 @pytest.fixture(scope="module")
-def run(shell, tmp_path_factory):
-    """Run a command in a throw-away copy of the repository with a tiny study; gives what it printed."""
-    copy = tmp_path_factory.mktemp("conda") / "repository"
-    files = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split("\n")
-    for file in files:
-        if (ROOT / file).is_file() and not file.startswith("results/"):
-            (copy / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / file, copy / file)
-    (copy / "config.yaml").write_text(CONFIG)
-    (copy / "workflow" / "sitecustomize.py").write_text(SITECUSTOMIZE)
-
-    def run(command: str, fails: bool = False, **variables: str) -> str:
-        result = subprocess.run(
-            command.split(),
-            cwd=copy,
-            env=shell | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert (result.returncode != 0) == fails, result.stdout
-        return result.stdout
-
-    run.copy = copy
-    return run
-
-
-@pytest.fixture(scope="module")
-def done(run):
+def done(study):
     """The tiny study after `snakemake --cores 2 --use-conda`; gives what that printed."""
-    return run("snakemake --cores 2 --use-conda")
+    return study.run("snakemake", "--cores", "2", "--use-conda")
 
 
 def environments(copy: Path) -> dict[str, str]:
@@ -109,48 +79,48 @@ def ran_in(copy: Path, log: str) -> str:
     return environments(copy).get(prefix, str(prefix))
 
 
-def test_each_environment_is_made_of_what_its_file_names(run, done):
-    assert done.count("Environment for") == len(environments(run.copy)) == 2
-    for prefix, name in environments(run.copy).items():
+def test_each_environment_is_made_of_what_its_file_names(study, done):
+    assert done.count("Environment for") == len(environments(study.path)) == 2
+    for prefix, name in environments(study.path).items():
         installed = {
             path.name.rsplit("-", 2)[0]: path.name.rsplit("-", 2)[1] for path in prefix.glob("conda-meta/*.json")
         }
-        wanted = dict(re.findall(r"^  - (\S+) =([0-9.]+)$", (run.copy / "envs" / f"{name}.yaml").read_text(), re.M))
+        wanted = dict(re.findall(r"^  - (\S+) =([0-9.]+)$", (study.path / "envs" / f"{name}.yaml").read_text(), re.M))
         assert len(wanted) > 5 and wanted.items() <= installed.items()
 
 
-def test_every_job_runs_in_the_environment_of_its_rule(run, done):
+def test_every_job_runs_in_the_environment_of_its_rule(study, done):
     logs = sorted(
-        path.relative_to(run.copy / "logs" / "tiny").as_posix() for path in run.copy.glob("logs/tiny/**/*.log")
+        path.relative_to(study.path / "logs" / "tiny").as_posix() for path in study.path.glob("logs/tiny/**/*.log")
     )
     needs_a_network = ("data/", "train/", "features/", "robustness/")
     assert len(logs) == done.count("Activating conda environment")
     for log in logs:
-        assert ran_in(run.copy, log) == ("training" if log.startswith(needs_a_network) else "analysis"), log
+        assert ran_in(study.path, log) == ("training" if log.startswith(needs_a_network) else "analysis"), log
 
 
-def test_without_conda_nothing_is_stale_after_it_and_the_reverse(run, done):
-    assert "Nothing to be done" in run("snakemake --dry-run")
-    (run.copy / "results" / "tiny" / "metrics.csv").unlink()
-    run("snakemake --cores 1")
-    assert ran_in(run.copy, "collect.log") == sys.prefix
-    assert "Nothing to be done" in run("snakemake --dry-run --use-conda")
+def test_without_conda_nothing_is_stale_after_it_and_the_reverse(study, done):
+    assert "Nothing to be done" in study.run("snakemake", "--dry-run")
+    (study.path / "results" / "tiny" / "metrics.csv").unlink()
+    study.run("snakemake", "--cores", "1")
+    assert ran_in(study.path, "collect.log") == sys.prefix
+    assert "Nothing to be done" in study.run("snakemake", "--dry-run", "--use-conda")
 
 
-def test_a_profile_switches_conda_on_for_dvc(run, done):
-    run("git init --quiet")
-    drawn = run.copy / "results" / "tiny" / "figures" / "figure-02.png"
+def test_a_profile_switches_conda_on_for_dvc(study, done):
+    study.run("git", "init", "--quiet")
+    drawn = study.path / "results" / "tiny" / "figures" / "figure-02.png"
     before = drawn.read_bytes()
     drawn.unlink()
-    printed = run("dvc repro --single-item figures", SNAKEMAKE_PROFILE="profiles/conda")
+    printed = study.run("dvc", "repro", "--single-item", "figures", SNAKEMAKE_PROFILE="profiles/conda")
     assert re.findall(r"^(?:local)?rule (\w+):", printed, re.M) == ["figure", "figures"], printed
-    assert ran_in(run.copy, "figures/figure-02.log") == "analysis"
+    assert ran_in(study.path, "figures/figure-02.log") == "analysis"
     assert drawn.read_bytes() == before
 
 
-def test_a_pin_that_does_not_exist_fails_with_the_solvers_words(run, done):
-    file = run.copy / "envs" / "analysis.yaml"
+def test_a_pin_that_does_not_exist_fails_with_the_solvers_words(study, done):
+    file = study.path / "envs" / "analysis.yaml"
     file.write_text(re.sub("numpy =.*", "numpy =0.0.1", file.read_text()))
-    printed = run("snakemake --cores 1 --use-conda", fails=True)
+    printed = study.run("snakemake", "--cores", "1", "--use-conda", fails=True)
     assert "Could not create conda environment" in printed
     assert re.search(r"numpy.{0,3}0\.0\.1", printed), printed

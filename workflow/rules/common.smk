@@ -1,8 +1,11 @@
 # What every rule shares: the study, the paths, the wildcards and how a job's settings and code reach Snakemake.
 
 import os
+import shlex
 import sys
 from pathlib import Path
+
+from snakemake.settings.types import DeploymentMethod
 
 WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path[:0] = [str(WORKFLOW), str(WORKFLOW / "rules")]
@@ -13,10 +16,13 @@ from neural_collapse.networks import family
 from neural_collapse.study import literals, load_study, pinned_packages
 from records import Records
 
-# Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own.
-os.environ["PYTHONPATH"] = str(WORKFLOW)
+# Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own. The shell says so after
+# conda has activated an environment: Snakemake keeps PYTHONPATH from such jobs, and where conda's base environment was
+# active already, the new one takes the base's place in PATH, which may be behind another interpreter.
+WITH_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+INTERPRETER = '"$CONDA_PREFIX/bin"' if WITH_CONDA else shlex.quote(os.path.dirname(sys.executable))
+shell.prefix(f'set -euo pipefail; export PYTHONPATH={shlex.quote(str(WORKFLOW))} PATH={INTERPRETER}:"$PATH"; ')
 os.environ["NEURAL_COLLAPSE_DATA"] = config.get("data_root", "datasets")
-os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
 
 try:
     STUDY = load_study(config)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 TINY = """\
 study: tiny
@@ -34,14 +34,16 @@ studies:
 
 
 class Repository:
-    """A git repository with the workflow in it, and what a user does there."""
+    """A git repository with the workflow in it, and what a user does there; `variables` go to every command."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, **variables: str):
         self.path = path
+        self.variables = variables
 
-    def run(self, *command: str, fails: bool = False) -> str:
+    def run(self, *command: str, fails: bool = False, **variables: str) -> str:
         """Run a command as a user would; returns all it prints. `fails` says that it must."""
-        finished = subprocess.run(command, cwd=self.path, env=self.environment(), text=True, capture_output=True)
+        environment = self.environment() | variables
+        finished = subprocess.run(command, cwd=self.path, env=environment, text=True, capture_output=True)
         output = finished.stdout + finished.stderr
         assert (finished.returncode != 0) == fails, f"{' '.join(command)} exited with {finished.returncode}:\n{output}"
         return output
@@ -64,7 +66,7 @@ class Repository:
             f"GIT_{who}_{what}": "tester@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
         }
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        return {**kept, **identity, "PATH": path, "GIT_CONFIG_GLOBAL": os.devnull, "DVC_NO_ANALYTICS": "1"}
+        return {**kept, **identity, "PATH": path, "GIT_CONFIG_GLOBAL": os.devnull, **self.variables}
 
     def plan(self, *targets: str) -> dict[str, int]:
         """How many jobs of each rule Snakemake would run; empty where there is nothing to be done."""
@@ -90,18 +92,22 @@ class Repository:
         self.run("git", "commit", "-qm", message)
 
 
+def throw_away(path: Path, config: str) -> Repository:
+    """A repository with the files that are here, but for the results, and another configuration."""
+    repository = Repository(path)
+    listed = ["git", "ls-files", "-co", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=ROOT, text=True, capture_output=True, check=True).stdout.splitlines():
+        if not name.startswith("results/") and name != "dvc.lock" and (ROOT / name).is_file():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, path / name)
+    (path / "config.yaml").write_text(config)
+    return repository
+
+
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory) -> Repository:
     """The repository as committed, with the tiny study and no results."""
-    repository = Repository(tmp_path_factory.mktemp("fresh") / "repository")
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True, capture_output=True, check=True
-    )
-    for name in listed.stdout.splitlines():
-        if not name.startswith("results/") and name != "dvc.lock" and (ROOT / name).is_file():
-            (repository.path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, repository.path / name)
-    (repository.path / "config.yaml").write_text(TINY)
+    repository = throw_away(tmp_path_factory.mktemp("fresh") / "repository", TINY)
     repository.run("git", "init", "-q", "-b", "main")
     repository.commit("The workflow")
     return repository
