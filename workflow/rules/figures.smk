@@ -12,6 +12,11 @@ def tables_of_figure(figure):
     return [f"{RESULTS}/{layer}/{run}.csv" for layer in layers for run in shown]
 
 
+def caption(figure):
+    file = WORKFLOW / "report" / f"{figure}.rst"
+    return file.read_text() if file.exists() else ""
+
+
 # A figure of something this study does not have is left out.
 FIGURES = [figure for figure in STUDY.figures if tables_of_figure(figure)]
 MSE_RUNS = [run for run in STUDY.runs if run.loss == "mse"]
@@ -39,6 +44,8 @@ rule figure:
     conda:
         "../../envs/analysis.yaml"
     params:
+        # A function of the output, so that other words do not draw the figure again.
+        caption=lambda wildcards, output: caption(wildcards.figure),
         code=lambda wildcards: code("figure", f"figures.{wildcards.figure.replace('-', '_')}"),
         environment=pinned_packages("analysis"),
     shell:
