@@ -1,5 +1,7 @@
 """Learning rates and measured epochs."""
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,7 +37,7 @@ def test_measured_epochs_are_as_many_as_asked_from_the_first_to_the_last(data):
 def test_measured_epochs_are_dense_at_the_start_and_evenly_spaced_on_a_logarithmic_axis():
     measured = measured_epochs(350, 50)
     assert measured[:12] == list(range(1, 13))
-    ratios = [later / earlier for earlier, later in zip(measured[25:], measured[26:], strict=False)]
+    ratios = [later / earlier for earlier, later in itertools.pairwise(measured[25:])]
     assert max(ratios) / min(ratios) < 1.05
     assert measured_epochs(9, 1) == [9]
 

@@ -78,13 +78,13 @@ def test_every_output_of_every_rule_is_an_output_of_its_stage(completed):
             for output in job["outputs"]:
                 made[output] = layer
             stage = STAGES[layer]
-            own = names(stage["outs"]) + names(stage.get("metrics", []))
+            own = names(stage["outs"])
             for read in job["record"]["input"]:
                 read = read.replace("results/tiny", "results/${study}")
                 assert covered(read, names(stage["deps"]) + own), f"{layer} reads {read}"
     assert set(made.values()) == set(STAGES)
     for output, layer in made.items():
-        outs = names(STAGES[layer]["outs"]) + names(STAGES[layer].get("metrics", []))
+        outs = names(STAGES[layer]["outs"])
         assert covered(output.replace("results/tiny", "results/${study}"), outs), f"{output} is not kept by {layer}"
     on_disk = {
         path
@@ -102,7 +102,7 @@ def test_a_stage_calls_its_layer_and_is_decided_by_the_study(layer):
     environments = set(re.findall(r"envs/\w+\.yaml", (ROOT / f"workflow/rules/{layer}.smk").read_text()))
     assert environments <= set(STAGES[layer]["deps"])
     heavy = {"results/${study}/data", "results/${study}/checkpoints", "results/${study}/features"}
-    for out in STAGES[layer]["outs"] + STAGES[layer].get("metrics", []):
+    for out in STAGES[layer]["outs"]:
         ((path, options),) = out.items()
         assert options["persist"], f"DVC would delete {path} before Snakemake can look at it"
         assert options.get("cache", True) == (path in heavy)

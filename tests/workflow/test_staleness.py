@@ -37,15 +37,15 @@ def test_comments_docstrings_and_formatting_recompute_nothing(study):
     "module, jobs",
     [
         ("figures/figure_07", {"figure": 1}),
-        ("measures", {"measure": 3, "collect": 1, "claims": 1, "table": 1, "figure": 3}),
+        ("measures", {"measure": 3, "summarise": 3, "collect": 1, "claims": 1, "table": 1, "figure": 3}),
         (
             "networks/vgg",
-            {"train_network": 2, "extract_features": 2, "attack": 2, "measure": 2}
+            {"train_network": 2, "extract_features": 2, "attack": 2, "measure": 2, "summarise": 2}
             | {"collect": 1, "claims": 1, "table": 1, "figure": 3},
         ),
         (
             "losses",
-            {"train_network": 3, "extract_features": 3, "attack": 3, "measure": 3}
+            {"train_network": 3, "extract_features": 3, "attack": 3, "measure": 3, "summarise": 3}
             | {"collect": 1, "claims": 1, "table": 1, "figure": 3},
         ),
         ("central_path", {"simulate_central_path": 1}),
@@ -57,27 +57,28 @@ def test_a_changed_statement_reaches_what_depends_on_it_alone(study, module, job
     assert study.plan() == jobs
 
 
-ONE_MSE_RUN = {"train_network": 1, "extract_features": 1, "attack": 1, "measure": 1, "collect": 1, "claims": 1}
+ONE_CHAIN = dict.fromkeys(("train_network", "extract_features", "attack", "measure", "summarise"), 1)
+ONE_RUN = ONE_CHAIN | {"collect": 1, "claims": 1}
 
 
 @pytest.mark.parametrize(
     "old, new, jobs",
     [
         # Another learning rate of one run: that run, and the figures that show it.
-        ("digits-vgg11-mse: {}", "digits-vgg11-mse: {learning_rate: 0.03}", ONE_MSE_RUN | {"figure": 3, "table": 1}),
-        ("digits-vgg11-ce: {}", "digits-vgg11-ce: {learning_rate: 0.03}", ONE_MSE_RUN | {"figure": 1}),
+        ("digits-vgg11-mse: {}", "digits-vgg11-mse: {learning_rate: 0.03}", ONE_RUN | {"figure": 3, "table": 1}),
+        ("digits-vgg11-ce: {}", "digits-vgg11-ce: {learning_rate: 0.03}", ONE_RUN | {"figure": 1}),
         # A new run: its own chain. A removed one: nothing is computed, only drawn.
         (
             "digits-vgg11-mse: {}",
             "digits-vgg11-mse: {}\n      digits-vgg13-mse: {}",
-            ONE_MSE_RUN | {"figure": 3, "table": 1},
+            ONE_RUN | {"figure": 3, "table": 1},
         ),
         ("      digits-resnet18-mse: {}\n", "", {"collect": 1, "claims": 1, "table": 1, "figure": 3}),
         # A new seed: every run once more.
         (
             "    networks:",
             "    seeds: [0, 7]\n    networks:",
-            dict.fromkeys(("train_network", "extract_features", "attack", "measure", "figure"), 3)
+            dict.fromkeys(("train_network", "extract_features", "attack", "measure", "summarise", "figure"), 3)
             | {"collect": 1, "claims": 1, "table": 1},
         ),
         # Another study or machine setting is nobody's parameter.
@@ -93,7 +94,7 @@ def test_a_deleted_metrics_file_is_measured_again_without_training(study):
     file = study.path / f"results/tiny/metrics/{RUN}.csv"
     before = file.read_bytes()
     file.unlink()
-    assert study.plan() == {"measure": 1, "collect": 1, "claims": 1, "table": 1, "figure": 3}
+    assert study.plan() == {"measure": 1, "summarise": 1, "collect": 1, "claims": 1, "table": 1, "figure": 3}
     study.run("snakemake", "--cores", "2")
     assert file.read_bytes() == before
     assert study.run("git", "status", "--porcelain") == "", "the same numbers must leave git clean"

@@ -152,15 +152,11 @@ def zero_error_epoch(run: pd.DataFrame, threshold: float = ZERO_ERROR) -> int | 
     return int(reached[0]) if len(reached) else None
 
 
-def summarise(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
-    """For each run: its last epoch, both zero-error epochs (None: never), and its key measures at the last epoch.
+def summarise(run: pd.DataFrame) -> dict[str, float | None]:
+    """Of the rows of one run: its last epoch, both zero-error epochs (None: never), and its key measures at the end.
 
     A measure that was not taken is left out; one that is not finite is None.
     """
-    return {str(run): _summary(rows) for run, rows in runs(table)}
-
-
-def _summary(run: pd.DataFrame) -> dict[str, float | None]:
     summary = {
         "last_epoch": int(run.epoch.max()),
         "zero_error_epoch": zero_error_epoch(run),

@@ -15,8 +15,8 @@ LAYERS = {
     "metrics": [
         *of_every_run("metrics", "csv"),
         *of_every_run("robustness", "csv"),
+        *of_every_run("summary", "json"),
         f"{RESULTS}/metrics.csv",
-        f"{RESULTS}/summary.json",
     ],
     "theory": [f"{RESULTS}/theory/{system}.csv" for system in STUDY.theory],
     "figures": [f"{RESULTS}/figures/{figure}.{kind}" for figure in FIGURES for kind in ("pdf", "png")]

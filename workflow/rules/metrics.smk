@@ -42,19 +42,35 @@ rule attack:
         "{params.identity} {params.settings} --output {output}; }} > {log} 2>&1"
 
 
+rule summarise:
+    input:
+        f"{RESULTS}/metrics/{{run}}.csv",
+        f"{RESULTS}/robustness/{{run}}.csv",
+    output:
+        f"{RESULTS}/summary/{{run}}.json",
+    log:
+        f"{LOGS}/summary/{{run}}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("summarise"),
+        environment=pinned_packages("analysis"),
+    shell:
+        "python -m neural_collapse summarise {input} --output {output} > {log} 2>&1"
+
+
 rule collect:
     input:
         of_every_run("metrics", "csv"),
         of_every_run("robustness", "csv"),
     output:
-        metrics=f"{RESULTS}/metrics.csv",
-        summary=f"{RESULTS}/summary.json",
+        f"{RESULTS}/metrics.csv",
     log:
-        f"{LOGS}/collect.log",
+        f"{LOGS}/metrics.log",
     conda:
         "../../envs/analysis.yaml"
     params:
         code=code("collect"),
         environment=pinned_packages("analysis"),
     shell:
-        "python -m neural_collapse collect {input} --output {output.metrics} --summary {output.summary} " "> {log} 2>&1"
+        "python -m neural_collapse collect {input} --output {output} > {log} 2>&1"
