@@ -15,8 +15,6 @@ import numpy as np
 from .errors import InputError
 from .storage import read_arrays, write_arrays
 
-_CHUNK = 2**23  # numbers converted to float64 at a time: 64 MB
-
 
 @dataclass(frozen=True, eq=False)
 class Moments:
@@ -84,19 +82,19 @@ class Snapshot:
 def class_moments(features: np.ndarray, labels: np.ndarray, classes: int) -> Moments:
     """Moments of features (N, P), any real dtype, in memory, in two centred passes; labels (N,) in 0..classes-1.
 
-    Works on chunks in float64: beside the features it needs 64 MB and two P x P matrices. Every class needs an example.
+    Beside the features it needs the memory of two P x P matrices and a half. Every class needs an example.
     """
     counts = np.bincount(labels, minlength=classes)
     sums = np.zeros((classes, features.shape[1]))
-    for rows in _chunks(features):
-        sums += np.eye(classes)[labels[rows]].T @ features[rows].astype(np.float64)
+    for rows, chunk in _chunks(features):
+        sums += np.eye(classes)[labels[rows]].T @ chunk
     means = sums / counts[:, None]
 
     covariance = np.zeros((features.shape[1],) * 2)
     squares = np.zeros(classes)
-    for rows in _chunks(features):
-        residuals = features[rows] - means[labels[rows]]
-        squares += np.bincount(labels[rows], (residuals**2).sum(1), minlength=classes)
+    for rows, residuals in _chunks(features):
+        residuals -= means[labels[rows]]
+        squares += np.bincount(labels[rows], np.einsum("ij,ij->i", residuals, residuals), minlength=classes)
         residuals /= np.sqrt(classes * counts[labels[rows]])[:, None]
         covariance += residuals.T @ residuals
     return Moments(means, covariance, squares / counts)
@@ -127,12 +125,13 @@ def example_measures(
     norms = np.linalg.norm(weight, axis=1)
     decided = np.empty(len(features), dtype=np.int64)
     margins = np.empty(len(features))
-    for rows in _chunks(features):
-        centred, truth = features[rows] - centre, labels[rows]
+    for rows, centred in _chunks(features):
+        centred -= centre
+        truth = labels[rows]
         scores = centred @ weight.T
         decided[rows] = (scores + (weight @ centre + bias)).argmax(1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            cosines = scores / norms / np.linalg.norm(centred, axis=1, keepdims=True)
+            cosines = scores / norms / np.sqrt(np.einsum("ij,ij->i", centred, centred))[:, None]
         own = cosines[np.arange(len(truth)), truth]
         cosines[np.arange(len(truth)), truth] = -np.inf
         margins[rows] = own - cosines.max(1)
@@ -147,11 +146,12 @@ def example_measures(
 
 def nearest_centres(features: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """argmin_c ‖h - centre_c‖, (N,) int64, of features (N, P), any real dtype, and centres (C, P)."""
-    centred_centres = centres - centres.mean(0)
-    half_squares = (centred_centres**2).sum(1) / 2
+    centre = centres.mean(0)
+    half_squares = ((centres - centre) ** 2).sum(1) / 2
     nearest = np.empty(len(features), dtype=np.int64)
-    for rows in _chunks(features):
-        nearest[rows] = ((features[rows] - centres.mean(0)) @ centred_centres.T - half_squares).argmax(1)
+    for rows, centred in _chunks(features):
+        centred -= centre
+        nearest[rows] = (centred @ (centres - centre).T - half_squares).argmax(1)
     return nearest
 
 
@@ -206,7 +206,9 @@ def _nest(flat: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def _chunks(features: np.ndarray) -> Iterator[slice]:
-    step = max(1, _CHUNK // features.shape[1])
+def _chunks(features: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Some rows at a time, and a copy of them in float64: 8 MB, or half of a P x P matrix where that is more."""
+    step = max(2**20 // features.shape[1], features.shape[1] // 2)
     for start in range(0, len(features), step):
-        yield slice(start, start + step)
+        rows = slice(start, start + step)
+        yield rows, features[rows].astype(np.float64)
