@@ -1,0 +1,45 @@
+"""Networks' SNR spectra over epochs, beside what the laws of the central path make of them (docs/theory.md)."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ..central_path import closed_form, fitted_times
+from ..collection import COLUMNS, runs, zero_error_epoch
+
+
+def with_laws(table: pd.DataFrame, laws: Sequence[str]) -> pd.DataFrame:
+    """The table, and rows of these measures, of the train split of each run that has an SNR spectrum:
+
+    `snr`        the observed singular values, a row each: left out where Sigma_W doesn't see all C-1 of them
+    `snr__LAW`   the closed form of the law, from the spectrum at the zero-error epoch (`zero_error_epoch`) on. At each
+                 epoch one number is fitted: the time at which it has the geometric mean of the observed spectrum
+    `snr_ratio`, `snr_ratio__LAW`  the least singular value over the greatest of these
+    """
+    rows = [
+        (*key, epoch, "train", measure, value)
+        for key, run in runs(table)
+        for name, spectra in _series(run, laws).items()
+        for epoch, spectrum in spectra.iterrows()
+        for measure, values in ((f"snr{name}", spectrum), (f"snr_ratio{name}", [spectrum.min() / spectrum.max()]))
+        for value in values
+    ]
+    return pd.concat([table, pd.DataFrame(rows, columns=COLUMNS)], ignore_index=True)
+
+
+def _series(run: pd.DataFrame, laws: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Observed and predicted spectra by the suffix of their measure, a row an epoch."""
+    singular_values = run[(run.split == "train") & run.measure.str.fullmatch(r"snr_\d+")]
+    observed = singular_values.pivot(index="epoch", columns="measure", values="value")
+    observed = observed[(observed > 0).all(axis=1)]
+    series = {"": observed}
+    start = zero_error_epoch(run)
+    later = observed[observed.index >= start] if start else observed[:0]
+    if later.empty:
+        return series
+    classes, initial = later.shape[1] + 1, later.iloc[0].to_numpy()
+    for law in laws:
+        times = fitted_times(later.to_numpy(), initial, classes=classes, law=law)
+        predicted = pd.DataFrame(closed_form(times, initial, classes=classes, law=law), later.index)
+        series[f"__{law}"] = predicted.dropna()
+    return series
