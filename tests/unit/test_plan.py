@@ -1,14 +1,13 @@
 """The plan of a study against counts by hand."""
 
-import numpy as np
 import pytest
 import torch
 
 from neural_collapse import networks
 from neural_collapse.__main__ import main
-from neural_collapse.datasets import Dataset, write_dataset
 from neural_collapse.errors import InputError
 from neural_collapse.plan import network_cost, plan
+from neural_collapse.storage import write_json
 from neural_collapse.study import load_study
 
 
@@ -48,11 +47,11 @@ def test_counts_jobs_arithmetic_and_disk():
     costs = by_layer(study({"mnist-vgg11-mse": {}, "mnist-vgg11-ce": {}, "svhn-resnet18-mse": {}}))
     assert {layer: cost.jobs for layer, cost in costs.items()} == {
         "data": 2,
-        "sweep": 0,
+        "sweep": 1,
         "train": 6,
         "features": 6,
-        "metrics": 13,
-        "theory": 0,
+        "metrics": 19,
+        "theory": 1,
         "figures": 13,
     }
     # MNIST 5,000 a class, padded to 32x32; SVHN 4,600 a class; test sets whole; a label is 8 bytes.
@@ -72,7 +71,7 @@ def test_counts_jobs_arithmetic_and_disk():
 def test_a_sweep_trains_once_for_each_rate_of_a_pair():
     fixed = by_layer(study({"mnist-vgg11-mse": {}}, seeds=[0]))
     swept = by_layer(study({"mnist-vgg11-mse": {"learning_rate": "sweep"}}, sweep={"count": 7}))
-    assert swept["sweep"].jobs == 7 + 1
+    assert swept["sweep"].jobs == 7 + 1 + 1
     assert swept["sweep"].flops == 7 * fixed["train"].flops
 
 
@@ -80,9 +79,8 @@ def test_a_users_own_data_set_is_planned_once_it_is_prepared(tmp_path):
     own = study({"own-vgg11-mse": {}}, datasets={"own": {"source": "arrays", "path": "own.npz"}})
     with pytest.raises(InputError, match=r"studies\.small\.datasets\.own: .* run `snakemake --cores all data` first"):
         plan(own, tmp_path)
-    images, labels = np.zeros((64, 3, 8, 8), dtype=np.uint8), np.arange(64) % 4
-    data = Dataset("own", images, labels, images[:20], labels[:20], tuple("abcd"), np.zeros(3), np.ones(3))
-    write_dataset(tmp_path / "data" / "own.safetensors", data)
+    card = {"classes": ["a", "b"], "image": [3, 8, 8], "train_per_class": [40, 24], "test_per_class": [10, 10]}
+    write_json(tmp_path / "datasets" / "own.json", card)
     assert by_layer(own, tmp_path)["data"].disk == 84 * (3 * 8 * 8 + 8)
 
 

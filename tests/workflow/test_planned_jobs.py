@@ -21,6 +21,7 @@ LAYER_OF_RULE = {
     "extract_features": "features",
     "measure": "metrics",
     "attack": "metrics",
+    "summarise": "metrics",
     "collect": "metrics",
     "simulate_central_path": "theory",
     "figure": "figures",
@@ -37,7 +38,7 @@ def test_counts_the_jobs_of_every_layer(study, tmp_path):
     # fmt: on
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     planned = Counter()
-    for rule, count in re.findall(r"^(\w+) +(\d+)$", output[output.index("Job stats:") :], re.M):
+    for rule, count in re.findall(r"^(\w+) +(\d+)$", output[output.rindex("Job stats:") :], re.M):
         if rule not in ("all", "total"):
             planned[LAYER_OF_RULE[rule]] += int(count)
     costs = plan(load_study(read_config(REPOSITORY / "config.yaml"), study), tmp_path)

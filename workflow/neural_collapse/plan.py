@@ -1,7 +1,8 @@
 """What a study will take, before any of it is paid for: jobs, arithmetic and disk, layer by layer."""
 
 import functools
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from . import networks
-from .datasets import read_dataset
 from .errors import InputError
 from .study import Run, Study, literals
 
@@ -65,42 +65,34 @@ def plan(study: Study, results: Path) -> list[Cost]:
 
     Args:
         study: the runs and their settings.
-        results: the study's folder of results; only data sets whose size is not published are looked at there.
+        results: the study's folder of results, where the cards of prepared data sets are; needed of a user's own alone.
 
     Raises InputError where such a data set is not prepared yet.
     """
     data = {name: _size_of_data(study, name, results) for name in study.datasets}
-    swept = study.swept.values()
-    figures = [figure for figure in study.figures if _has_something_to_show(study, figure)]
-    tables = any(run.loss == "mse" for run in study.runs) + 1  # table 1 and the claims
+    runs, swept = study.runs, study.swept.values()
+    rates, epochs = len(study.sweep_rates), study.measured_epochs
+    figures = sum(_has_something_to_show(study, figure) for figure in study.figures)
+    tables = 1 + any(run.loss == "mse" for run in runs)  # the claims, and table 1
+
+    def over(runs: Iterable[Run], quantity: Callable[[Run, _Data], float]) -> float:
+        return sum(quantity(run, data[run.dataset]) for run in runs)
+
     return [
-        Cost("data", len(data), disk=sum(map(_data_bytes, data.values()))),
-        Cost(
-            "sweep",
-            len(swept) * (len(study.sweep_rates) + 1),
-            len(study.sweep_rates) * _sum(_training_flops(run, data[run.dataset]) for run in swept),
-        ),
-        Cost(
-            "train",
-            len(study.runs),
-            _sum(_training_flops(run, data[run.dataset]) for run in study.runs),
-            study.measured_epochs * _sum(_cost(run, data[run.dataset]).checkpoint_bytes for run in study.runs),
-        ),
+        Cost("data", jobs=len(data), disk=sum(map(_data_bytes, data.values()))),
+        # One job tries a rate, one chooses among a pair's, and one collects all choices.
+        Cost("sweep", jobs=len(swept) * (rates + 1) + 1, flops=rates * over(swept, _training_flops)),
+        Cost("train", len(runs), flops=over(runs, _training_flops), disk=epochs * over(runs, _checkpoint_bytes)),
         Cost(
             "features",
-            len(study.runs),
-            study.measured_epochs * _sum(_extraction_flops(run, data[run.dataset]) for run in study.runs),
-            study.measured_epochs * _sum(_moments_bytes(run, data[run.dataset]) for run in study.runs),
+            len(runs),
+            flops=epochs * over(runs, _extraction_flops),
+            disk=epochs * over(runs, _moments_bytes),
         ),
-        Cost(
-            "metrics",
-            2 * len(study.runs) + 1,
-            study.measured_epochs
-            * study.attack["images"]
-            * _sum(_attack_flops(run, data[run.dataset]) for run in study.runs),
-        ),
-        Cost("theory", len(study.theory)),
-        Cost("figures", len(figures) + tables),
+        # Each run is measured, attacked and summarised, and all are collected.
+        Cost("metrics", 3 * len(runs) + 1, flops=epochs * study.attack["images"] * over(runs, _attack_flops)),
+        Cost("theory", jobs=len(study.theory)),
+        Cost("figures", jobs=figures + tables),
     ]
 
 
@@ -119,13 +111,13 @@ def network_cost(
             name, in_channels=channels, classes=classes, image_size=image_size, seed=0, **dict(options)
         )
         images = torch.empty(batch, channels, image_size, image_size)
-        with torch.no_grad(), FlopCounterMode(display=False) as forward:
-            network.eval()(images)
-        with FlopCounterMode(display=False) as training:
-            network.train()(images).sum().backward()
+    with FlopCounterMode(display=False) as counter:
+        logits = network.train()(images)
+        forward = counter.get_total_flops()
+        logits.sum().backward()
     return NetworkCost(
-        forward_flops=forward.get_total_flops() / batch,
-        training_flops=training.get_total_flops() / batch,
+        forward_flops=forward / batch,
+        training_flops=counter.get_total_flops() / batch,
         checkpoint_bytes=sum(tensor.nbytes for tensor in network.state_dict().values()),
         features=network.classifier.in_features,
     )
@@ -141,6 +133,10 @@ def _training_flops(run: Run, data: _Data) -> float:
     cost, batch = _cost(run, data), run.settings["batch_size"]
     epoch = data.train // batch * batch * cost.training_flops + data.test * cost.forward_flops
     return run.settings["epochs"] * epoch
+
+
+def _checkpoint_bytes(run: Run, data: _Data) -> int:
+    return _cost(run, data).checkpoint_bytes
 
 
 def _extraction_flops(run: Run, data: _Data) -> float:
@@ -169,16 +165,16 @@ def _moments_bytes(run: Run, data: _Data) -> int:
 def _size_of_data(study: Study, name: str, results: Path) -> _Data:
     settings = study.datasets[name]
     if settings["source"] not in _PUBLISHED:
-        path = results / "data" / f"{name}.safetensors"
+        path = results / "datasets" / f"{name}.json"
         if not path.is_file():
             raise InputError(
                 f"config.yaml: studies.{study.name}.datasets.{name}: how large it is shows once it is prepared; "
                 "run `snakemake --cores all data` first."
             )
-        dataset = read_dataset(path)
-        channels, image_size = dataset.train_images.shape[1:3]
-        train, test = len(dataset.train_images), len(dataset.test_images)
-        return _Data(channels, image_size, len(dataset.class_names), train, test)
+        card = json.loads(path.read_text())
+        channels, image_size, _ = card["image"]
+        train, test = sum(card["train_per_class"]), sum(card["test_per_class"])
+        return _Data(channels, image_size, len(card["classes"]), train, test)
     channels, image_size, classes, published, test = _PUBLISHED[settings["source"]]
     per_class = settings["train_per_class"]
     train = published if per_class == "all" else classes * per_class
@@ -192,7 +188,3 @@ def _has_something_to_show(study: Study, figure: str) -> bool:
     if declared["READS"] == "theory":
         return bool(study.theory)
     return any(run.loss in declared["LOSSES"] for run in study.runs)
-
-
-def _sum(values: Iterable[float]) -> float:
-    return sum(values, 0.0)

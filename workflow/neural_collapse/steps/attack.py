@@ -29,6 +29,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
+    # On a GPU too, strict float32 and the same bytes each time.
+    torch.backends.cudnn.conv.fp32_precision = torch.backends.cuda.matmul.fp32_precision = "ieee"
+    torch.backends.cudnn.deterministic = True
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dataset = read_dataset(options.data)
     chosen = choose_images(len(dataset.test_images), options.images, seed=options.seed)
@@ -48,7 +51,8 @@ def run(options: argparse.Namespace) -> None:
             "robustness__pixel": robustness(images * std + mean, perturbations * std, fooled),
             "robustness__failures": len(images) - int(fooled.sum()),
         }
-        print(f"epoch {epoch}: robustness {measures['robustness']:.4f}, {measures['robustness__failures']} not fooled")
+        failures = measures["robustness__failures"]
+        tqdm.write(f"epoch {epoch}: robustness {measures['robustness']:.4f}, {failures} images not fooled")
         rows += [(epoch, "test", measure, float(value)) for measure, value in measures.items()]
     table = pd.DataFrame(rows, columns=["epoch", "split", "measure", "value"])
     for position, name in enumerate(("dataset", "network", "loss", "seed")):

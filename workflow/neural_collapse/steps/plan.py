@@ -11,7 +11,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default="config.yaml", help="the configuration (default: %(default)s)")
     parser.add_argument("--study", help="one of its studies (default: the one it names)")
     parser.add_argument(
-        "--tflops", type=_positive, default=20.0, help="10^12 FLOP the GPU sustains a second (default: %(default)s)"
+        "--tflops",
+        type=_positive,
+        default=20.0,
+        help="10^12 FLOP a second that the GPU sustains in training, well below its peak (default: %(default)s)",
     )
 
 
@@ -26,14 +29,15 @@ def run(options: argparse.Namespace) -> None:
             sum(cost.disk for cost in costs),
         )
     )
-    print(f"study {study.name}: {len(study.runs)} runs, each measured at {study.measured_epochs} epochs", end="")
-    print(f"; {len(study.sweep_rates)} learning rates tried for {len(study.swept)} of them\n" if study.swept else "\n")
-    print(f"{'layer':<10}{'jobs':>6}{'arithmetic':>14}{'GPU-hours':>11}{'disk':>10}")
+    print(f"study {study.name}: {len(study.runs)} runs, each measured at {study.measured_epochs} epochs")
+    if study.swept:
+        tried = len(study.sweep_rates)
+        print(f"A sweep tries {tried} learning rates for {len(study.swept)} pairs of a data set and a network.")
+    print(f"\n{'layer':<10}{'jobs':>6}{'arithmetic':>14}{'GPU-hours':>11}{'disk':>10}")
     for cost in costs:
         hours = f"{cost.flops / (options.tflops * 1e12 * 3600):.2f}" if cost.flops else ""
-        print(
-            f"{cost.layer:<10}{cost.jobs:>6}{_scaled(cost.flops, 'FLOP'):>14}{hours:>11}{_scaled(cost.disk, 'B'):>10}"
-        )
+        row = f"{cost.layer:<10}{cost.jobs:>6}{_scaled(cost.flops, 'FLOP'):>14}{hours:>11}{_scaled(cost.disk, 'B'):>10}"
+        print(row.rstrip())
     print(
         f"\nGPU-hours: at {options.tflops:g} TFLOP/s sustained (--tflops). Arithmetic: of convolutions and matrix\n"
         "products, counted on the networks themselves, a multiply-add being 2 FLOP. Disk: of what DVC keeps."
