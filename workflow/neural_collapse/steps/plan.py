@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
         print(f"A sweep tries {tried} learning rates for {len(study.swept)} pairs of a data set and a network.")
     print(f"\n{'layer':<10}{'jobs':>6}{'arithmetic':>14}{'GPU-hours':>11}{'disk':>10}")
     for cost in costs:
-        hours = f"{cost.flops / (options.tflops * 1e12 * 3600):.2f}" if cost.flops else ""
+        hours = _hours(cost.flops / (options.tflops * 1e12 * 3600))
         row = f"{cost.layer:<10}{cost.jobs:>6}{_scaled(cost.flops, 'FLOP'):>14}{hours:>11}{_scaled(cost.disk, 'B'):>10}"
         print(row.rstrip())
     print(
@@ -51,6 +51,13 @@ def _positive(text: str) -> float:
     return value
 
 
+def _hours(value: float) -> str:
+    """Hours with two decimals; nothing for 0."""
+    if not value:
+        return ""
+    return f"{value:.2f}" if value >= 0.01 else "<0.01"
+
+
 def _scaled(value: float, unit: str) -> str:
     """A value in a unit with a decimal prefix and three digits, such as 61.2 GB; nothing for 0."""
     if not value:
@@ -59,4 +66,4 @@ def _scaled(value: float, unit: str) -> str:
     while value >= 999.5:
         value /= 1000
         prefixes.pop(0)
-    return f"{value:.{max(0, 2 - len(str(int(value))) + 1)}f} {prefixes[0]}{unit}"
+    return f"{value:.3g} {prefixes[0]}{unit}"
