@@ -37,7 +37,18 @@ def test_comments_docstrings_and_formatting_recompute_nothing(study):
     "module, jobs",
     [
         ("figures/figure_07", {"figure": 1}),
-        ("measures", {"measure": 3, "summarise": 3, "collect": 1, "claims": 1, "table": 1, "figure": 3}),
+        (
+            "measures",
+            {
+                "simulate_central_path": 1,
+                "measure": 3,
+                "summarise": 3,
+                "collect": 1,
+                "claims": 1,
+                "table": 1,
+                "figure": 3,
+            },
+        ),
         (
             "networks/vgg",
             {"train_network": 2, "extract_features": 2, "attack": 2, "measure": 2, "summarise": 2}
