@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"study {study.name}: {len(study.runs)} runs, each measured at {study.measured_epochs} epochs")
     if study.swept:
         tried = len(study.sweep_rates)
-        print(f"A sweep tries {tried} learning rates for {len(study.swept)} pairs of a data set and a network.")
+        print(f"A sweep tries {tried} learning rates for {len(study.swept)} combinations of data, network and loss.")
     print(f"\n{'layer':<10}{'jobs':>6}{'arithmetic':>14}{'GPU-hours':>11}{'disk':>10}")
     for cost in costs:
         hours = _hours(cost.flops / (options.tflops * 1e12 * 3600))
