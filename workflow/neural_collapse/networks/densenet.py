@@ -198,7 +198,7 @@ class _NormalisedChannels(torch.autograd.Function):
                 inverse_stds.append(inverse_std)
             buffer[:, channels : channels + growth] = outputs
             channels += growth
-        ctx.units_a_layer = units_a_layer
+        ctx.units, ctx.units_a_layer = len(parameters) // 3, units_a_layer
         ctx.save_for_backward(buffer, *parameters, *bottlenecks, *inverse_stds)
         mean, inverse_std = torch.cat(means), torch.cat(inverse_stds)
         ctx.mark_non_differentiable(mean, inverse_std)
@@ -208,9 +208,9 @@ class _NormalisedChannels(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, gradient: Tensor, *_):
         buffer, *saved = ctx.saved_tensors
-        units = len(ctx.needs_input_grad) // 3 - 1
-        parameters, inverse_stds = saved[: 3 * units], saved[-units - 1 :]
-        bottlenecks = saved[3 * units : -units - 1]
+        units = ctx.units
+        parameters, bottlenecks = saved[: 3 * units], saved[3 * units : -units - 1]
+        inverse_stds = saved[-units - 1 :]
         layers = _layers(parameters, ctx.units_a_layer)
         channels, growth = buffer.shape[1], _growth(layers)
         workspace = _workspace(buffer, layers)
