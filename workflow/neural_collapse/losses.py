@@ -48,9 +48,10 @@ def scaled_mse(logits: Tensor, labels: Tensor, target_weight: float, target_valu
     `target_weight` is k, `target_value` M of Hui & Belkin (2021, arXiv 2006.07322), section 2; k = M = 1 gives `mse`.
     """
     target = _one_hot(logits, labels)
-    return ((1 + (target_weight - 1) * target) * (logits - target_value * target).square()).mean()
+    weight = 1 + (target_weight - 1) * target
+    return (weight * (logits - target_value * target).square()).mean()
 
 
 def _one_hot(logits: Tensor, labels: Tensor) -> Tensor:
-    """One-hot targets (N, C) in the dtype of the logits (`functional.one_hot` gives int64 and looks at every label)."""
-    return torch.zeros_like(logits).scatter_(1, labels.unsqueeze(1), 1.0)
+    """One-hot targets (N, C) in the logits' dtype, by comparison: no value is read on the host."""
+    return (labels.unsqueeze(1) == torch.arange(logits.shape[1], device=logits.device)).to(logits.dtype)

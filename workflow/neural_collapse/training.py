@@ -5,6 +5,8 @@ standardised, and each step gathers its batch there; maps lie in memory channels
 step is one CUDA graph, and the host waits for the device once an epoch.
 """
 
+import contextlib
+import ctypes
 import math
 import os
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.sgd import sgd
 
 from .datasets import Dataset, standardise
 from .errors import InputError
@@ -20,6 +23,7 @@ from .losses import loss_function
 from .networks import build
 from .schedule import learning_rate
 
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of <malloc.h>
 _EVALUATION_BATCH = 512
 _ALIGNMENT = 64  # floats; vector instructions need their operands at multiples of 64 bytes
 
@@ -71,6 +75,7 @@ def prepare_device(precision: str, threads: int) -> torch.device:
     """
     torch.set_num_threads(threads)
     if not torch.cuda.is_available():
+        _keep_freed_memory()
         return torch.device("cpu")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is reproducible with workspaces of its own
@@ -78,6 +83,18 @@ def prepare_device(precision: str, threads: int) -> torch.device:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
     return torch.device("cuda")
+
+
+def _keep_freed_memory() -> None:
+    """Let the GNU C library keep all freed memory for the next step, as it keeps small pieces.
+
+    Returned to the system it comes back empty, page by page: a tenth of a step of VGG11 on a CPU, a quarter of
+    DenseNet40's.
+    """
+    with contextlib.suppress(AttributeError):  # of another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def sample_order(examples: int, *, seed: int, epoch: int) -> Tensor:
@@ -140,13 +157,9 @@ class Training:
 
         on_cpu = device.type == "cpu"
         self.parameters = [_in_one_piece(self.network)] if on_cpu else list(self.network.parameters())
-        self.optimizer = torch.optim.SGD(
-            self.parameters, lr=0.0, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True
-        )
-        for parameter in self.parameters:
-            # SGD's own start, a copy of the first gradient, is the same; but it would be captured in the graph.
-            self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-        self.step = self._step
+        self.momentum = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.rate = 0.0
+        self.step = self.eager_step
 
     def train_epoch(self, epoch: int) -> EpochRecord:
         """Train for one epoch, numbered from 1, and test; raises DivergenceError where the loss is not finite."""
@@ -195,8 +208,7 @@ class Training:
             tensor.copy_(torch.from_numpy(state[name]).view(tensor.shape))
 
     def _changing(self) -> dict[str, Tensor]:
-        momentum = [self.optimizer.state[parameter]["momentum_buffer"] for parameter in self.parameters]
-        return self.network.state_dict() | {f"momentum.{place}": buffer for place, buffer in enumerate(momentum)}
+        return self.network.state_dict() | {f"momentum.{place}": buffer for place, buffer in enumerate(self.momentum)}
 
     def _resident(self, dataset: Dataset, images: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
         """Standardised images, float32 (N, H, W, C), and labels, on the device."""
@@ -211,20 +223,41 @@ class Training:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16, cache_enabled=False):
             return self.network(images.permute(0, 3, 1, 2)).float()
 
-    def _step(self, rows: Tensor) -> None:
+    def eager_step(self, rows: Tensor) -> None:
         """One step of SGD on the train images `rows`, int64 (batch,)."""
         labels = self.train_labels.index_select(0, rows)
         logits = self._logits(self.train_images.index_select(0, rows))
         loss = self.loss(logits, labels)
         loss.backward()
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=self.device.type != "cpu")
+        self._descend()
         self.totals += torch.stack((loss.detach(), (logits.argmax(1) != labels).sum()))
 
+    @torch.no_grad()
+    def _descend(self) -> None:
+        """Stochastic gradient descent as `torch.optim.SGD` does it, without its bookkeeping at every step."""
+        sgd(
+            self.parameters,
+            [parameter.grad for parameter in self.parameters],
+            self.momentum,
+            weight_decay=self.settings.weight_decay,
+            momentum=self.settings.momentum,
+            lr=self.rate,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+            has_sparse_grad=False,
+            foreach=False,
+            fused=True,
+        )
+        for parameter in self.parameters:
+            if self.device.type == "cpu":
+                parameter.grad.zero_()
+            else:
+                parameter.grad = None
+
     def _set_learning_rate(self, rate: float) -> None:
-        group = self.optimizer.param_groups[0]
-        if group["lr"] != rate:
-            group["lr"] = rate
+        if self.rate != rate:
+            self.rate = rate
             if self.device.type == "cuda":
                 self.step = self._captured_step()
 
@@ -237,12 +270,12 @@ class Training:
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(3):  # libraries choose their kernels and take their workspaces before the capture
-                self._step(rows)
+                self.eager_step(rows)
         torch.cuda.current_stream().wait_stream(side)
         self.restore(before)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self._step(rows)
+            self.eager_step(rows)
 
         def step(chosen: Tensor) -> None:
             rows.copy_(chosen)

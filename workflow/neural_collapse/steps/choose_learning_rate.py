@@ -15,17 +15,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    ends = pd.DataFrame([pd.read_csv(path).iloc[-1] for path in options.rates]).sort_values("learning_rate")
-    diverged = ends.diverged.astype(bool)
-    finished = ends[~diverged]
+    ends = pd.concat([pd.read_csv(path).tail(1) for path in options.rates]).sort_values("learning_rate")
+    finished = ends[~ends.diverged]
     if finished.empty:
         raise InputError(f"every learning rate diverged, from {ends.learning_rate.min():g} on; try smaller ones.")
-    best = finished.loc[finished.test_error.astype(float).idxmin()]  # the first of equals
+    best = finished.sort_values(["test_error", "learning_rate"]).iloc[0]
     write_json(
         options.output,
         {
             "learning_rate": float(best.learning_rate),
             "test_accuracy": 1 - float(best.test_error),
-            "diverged": ends.learning_rate[diverged].astype(float).tolist(),
+            "diverged": ends.learning_rate[ends.diverged].tolist(),
         },
     )
