@@ -77,7 +77,8 @@ def prepare_device(precision: str, threads: int) -> torch.device:
     if not torch.cuda.is_available():
         _keep_freed_memory()
         return torch.device("cpu")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
+    factors = "ieee" if precision == "float32" else "tf32"
+    torch.backends.cuda.matmul.fp32_precision = torch.backends.cudnn.conv.fp32_precision = factors
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is reproducible with workspaces of its own
     # The few backward passes without a reproducible kernel (pooling in the stem for large images) warn and go on.
     torch.use_deterministic_algorithms(True, warn_only=True)

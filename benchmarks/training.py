@@ -1,0 +1,293 @@
+"""The training engine against the loop of published notebooks, side by side in one process.
+
+FIGURES
+
+The notebook's loop: torchvision's transforms on one PIL image after the other, a DataLoader (with no worker, and with
+the best number of workers found, which stay alive between epochs), NCHW, eager mode, `torch.optim.SGD` and all flags of
+torch as they are by default, loss and accuracy read after every batch; DenseNet as published, without this project's
+dense block. "Step" is the step alone, on batches that are already there; "epoch" includes loading. Rounds are
+interleaved, so that a slow moment of the machine hits all alike; the table gives medians, and ratios to the notebook's
+step or to its faster epoch. Both loops profit from the settings of malloc that the engine makes on a CPU.
+
+Roofline: for every operation of an eager step, the longer of FLOPs / (FLOP/s of a matrix product) and bytes read and
+written / (bytes/s of a copy), both timed in the same run, summed. The share is that sum over the measured time of a
+step; what stays in caches and what is fused can bring it above 1.
+
+    PYTHONPATH=workflow python benchmarks/training.py [--quick] [--networks resnet18] [--rounds 5] [--threads 1]
+
+`--quick`: the quick study's networks, 8x8 images and batch 64 (a minute or two on two CPU cores) instead of VGG11,
+ResNet18 and DenseNet40 in full, 32x32 and batch 128.
+"""
+
+import argparse
+import functools
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as ExampleDataset
+from torch.utils.flop_counter import flop_registry
+
+from neural_collapse.datasets import Dataset
+from neural_collapse.networks import build
+from neural_collapse.networks.densenet import DenseBlock
+from neural_collapse.training import Training, TrainingSettings, prepare_device
+from neural_collapse.vision import torchvision
+
+FULL = {"vgg11": {}, "resnet18": {}, "densenet40": {}}
+QUICK = {"vgg11": {"width": 0.125}, "resnet18": {"width": 0.125}, "densenet40": {"growth_rate": 4}}
+RATE = 0.01
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="the quick study's sizes")
+    parser.add_argument("--networks", nargs="+", choices=FULL, default=list(FULL))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of both loops")
+    parser.add_argument("--batches", type=int, default=21, help="batches an epoch, and steps a round")
+    options = parser.parse_args()
+    batch = 64 if options.quick else 128
+    dataset = random_dataset(options.batches * batch, image_size=8 if options.quick else 32)
+
+    device = prepare_device("float32", options.threads)
+    print(hardware(device), flush=True)
+    limits = {precision: measured_limits(device, precision) for precision in tiers(device)}
+    for precision, (flops, bandwidth) in limits.items():
+        print(
+            f"limits, {precision}: {flops / 1e9:.0f} GFLOP/s in a matrix product, {bandwidth / 1e9:.1f} GB/s in a copy"
+        )
+    for name in options.networks:
+        network_options = (QUICK if options.quick else FULL)[name]
+        compare(name, network_options, dataset, batch, device, limits, options)
+
+
+def compare(name, network_options, dataset, batch, device, limits, options) -> None:
+    """Print the table of one network."""
+    engines, prepared = {}, {}
+    for precision in tiers(device):
+        settings = TrainingSettings(
+            name, network_options, "mse", {}, 100, batch, RATE, [], 0, 0.9, 5e-4, precision, seed=0
+        )
+        prepare_device(precision, options.threads)
+        start = time.perf_counter()
+        engines[precision] = Training(dataset, settings, device)
+        engines[precision].train_epoch(1)  # on a GPU this captures the graph; elsewhere it makes oneDNN's kernels
+        prepared[precision] = time.perf_counter() - start
+    notebook = Notebook(name, network_options, dataset, batch, device)
+    workers = notebook.tuned_workers()
+
+    images, labels = next(iter(notebook.loaders[0]))
+    images, labels = images.to(device), labels.to(device)
+    rows = torch.arange(batch, device=device)
+    ways: dict[str, Callable[[], object]] = {
+        "notebook, step": lambda: [notebook.step(images, labels) for _ in range(options.batches)],
+        "notebook, epoch, 0 workers": lambda: notebook.epoch(0),
+        f"notebook, epoch, {workers} workers": lambda: notebook.epoch(workers),
+    }
+    for precision, engine in engines.items():
+        ways[f"engine {precision}, step"] = lambda engine=engine: [engine.step(rows) for _ in range(options.batches)]
+        ways[f"engine {precision}, epoch"] = lambda engine=engine: engine.train_epoch(2)
+
+    seconds = {way: [] for way in ways}
+    for repetition in range(options.rounds + 1):
+        for way, action in ways.items():
+            default_flags() if way.startswith("notebook") else prepare_device(way.split()[1][:-1], options.threads)
+            elapsed = timed(action, device)
+            if repetition:  # the first round warms up
+                seconds[way].append(elapsed)
+
+    print(f"\n{name}, batch {batch}, {dataset.train_images.shape[2]} pixels a side")
+    print(f"{'':32}{'images/s':>10}{'ratio':>8}{'roofline':>10}{'prepared in':>13}")
+    for way, times in seconds.items():
+        kind = "step" if way.endswith("step") else "epoch"
+        base = "notebook, step" if kind == "step" else best_loading(seconds)
+        ratio = statistics.median(theirs / ours for theirs, ours in zip(seconds[base], times, strict=True))
+        line = f"{way:32}{options.batches * batch / statistics.median(times):10.0f}{ratio:8.2f}"
+        if kind == "step":
+            precision = way.split()[1][:-1] if way.startswith("engine") else tiers(device)[0]
+            bound = roofline(engines[precision], rows, *limits[precision])
+            line += f"{bound * options.batches / statistics.median(times):10.0%}"
+            if way.startswith("engine"):
+                line += f"{prepared[precision]:11.1f} s"
+        print(line, flush=True)
+
+
+def best_loading(seconds: dict[str, list[float]]) -> str:
+    loops = [way for way in seconds if way.startswith("notebook, epoch")]
+    return min(loops, key=lambda way: statistics.median(seconds[way]))
+
+
+class Examples(ExampleDataset):
+    """torchvision's MNIST with the transforms of notebooks: one PIL image at a time, padded as it is read."""
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, mean: np.ndarray, std: np.ndarray):
+        padding = 2 if images.shape[2] == 32 else 0
+        end = images.shape[2] - padding
+        self.images = torch.from_numpy(images[:, 0, padding:end, padding:end])
+        self.labels = torch.from_numpy(labels)
+        transforms = torchvision.transforms
+        self.transform = transforms.Compose(
+            [transforms.Pad(padding), transforms.ToTensor(), transforms.Normalize(mean.tolist(), std.tolist())]
+        )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(Image.fromarray(self.images[index].numpy())), int(self.labels[index])
+
+
+class Notebook:
+    """The training loop as notebooks publish it."""
+
+    def __init__(self, name: str, options: dict, dataset: Dataset, batch: int, device: torch.device):
+        self.device = device
+        self.classes = len(dataset.class_names)
+        self.network = build(
+            name, in_channels=1, classes=self.classes, image_size=dataset.train_images.shape[2], seed=0, **options
+        ).to(device)
+        for module in self.network.modules():
+            if isinstance(module, DenseBlock):
+                module.forward = functools.partial(concatenating, module)
+        self.network.train()
+        self.criterion = nn.MSELoss()
+        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=RATE, momentum=0.9, weight_decay=5e-4)
+        examples = Examples(dataset.train_images, dataset.train_labels, dataset.mean, dataset.std)
+        self.loaders = {
+            workers: DataLoader(
+                examples,
+                batch_size=batch,
+                shuffle=True,
+                drop_last=True,
+                num_workers=workers,
+                persistent_workers=workers > 0,
+                pin_memory=device.type == "cuda",
+            )
+            for workers in sorted({0, 1, 2, 4, 8, 16} & set(range(os.cpu_count() + 1)))
+        }
+
+    def step(self, images: Tensor, labels: Tensor) -> tuple[float, float]:
+        self.optimizer.zero_grad()
+        logits = self.network(images)
+        loss = self.criterion(logits, nn.functional.one_hot(labels, self.classes).float())
+        loss.backward()
+        self.optimizer.step()
+        accuracy = torch.mean((logits.argmax(dim=1) == labels).float()).item()
+        return loss.item(), accuracy
+
+    def epoch(self, workers: int) -> None:
+        for images, labels in self.loaders[workers]:
+            self.step(images.to(self.device), labels.to(self.device))
+
+    def tuned_workers(self) -> int:
+        """The best number of workers, at least one."""
+        seconds = {}
+        for workers in [workers for workers in self.loaders if workers]:
+            self.epoch(workers)
+            seconds[workers] = timed(lambda workers=workers: self.epoch(workers), self.device)
+        best = min(seconds, key=seconds.get)
+        for workers in seconds:
+            if workers != best:
+                self.loaders.pop(workers)  # and with it its idle processes
+        return best
+
+
+def concatenating(block: DenseBlock, maps: Tensor) -> Tensor:
+    """A dense block as published: every layer concatenates and normalises all channels before it."""
+    for layer in block.layers:
+        maps = torch.cat([maps, layer(maps)], dim=1)
+    return nn.functional.relu(block.norm(maps), inplace=True)
+
+
+class Bound(TorchDispatchMode):
+    """Adds up, over all operations, the least time that each takes within the machine's limits."""
+
+    def __init__(self, flops: float, bandwidth: float):
+        super().__init__()
+        self.flops, self.bandwidth, self.seconds = flops, bandwidth, 0.0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        result = operation(*args, **kwargs)
+        if not operation.is_view:
+            tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)]
+            moved = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+            count = flop_registry.get(operation.overloadpacket)
+            work = count(*args, **kwargs, out_val=result) if count else 0
+            self.seconds += max(work / self.flops, moved / self.bandwidth)
+        return result
+
+
+def roofline(engine: Training, rows: Tensor, flops: float, bandwidth: float) -> float:
+    """The least seconds for one step within the limits, each operation by itself."""
+    with Bound(flops, bandwidth) as bound:
+        engine.eager_step(rows)
+    return bound.seconds
+
+
+def measured_limits(device: torch.device, precision: str) -> tuple[float, float]:
+    """FLOP/s of a large matrix product in this precision, and bytes/s of a large copy (read and written)."""
+    prepare_device(precision, torch.get_num_threads())
+    side = 8192 if device.type == "cuda" else 1024
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    matrix = torch.randn(side, side, device=device, dtype=dtype)
+    product = min(timed(lambda: matrix @ matrix, device) for _ in range(10))
+    source = torch.zeros(2**28 if device.type == "cuda" else 2**25, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    copy = min(timed(lambda: target.copy_(source), device) for _ in range(10))
+    return 2 * side**3 / product, 2 * source.numel() / copy
+
+
+def timed(action: Callable[[], object], device: torch.device) -> float:
+    synchronise = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    synchronise()
+    start = time.perf_counter()
+    action()
+    synchronise()
+    return time.perf_counter() - start
+
+
+def tiers(device: torch.device) -> list[str]:
+    """The precisions that differ on this device; the first is that of torch's default flags."""
+    return ["tf32", "float32", "bfloat16"] if device.type == "cuda" else ["float32"]
+
+
+def default_flags() -> None:
+    """What `prepare_device` changes, back to torch's defaults."""
+    torch.use_deterministic_algorithms(False)
+    torch.backends.cuda.matmul.fp32_precision = "none"
+    torch.backends.cudnn.conv.fp32_precision = "tf32"
+
+
+def random_dataset(examples: int, image_size: int) -> Dataset:
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (examples, 1, image_size, image_size), dtype=np.uint8)
+    labels = random.integers(0, 10, examples)
+    names = tuple("0123456789")
+    # Few test images: an epoch of the engine ends with a test, one of the notebook's does not.
+    return Dataset("random", images, labels, images[:10], labels[:10], names, np.array([0.5]), np.array([0.29]))
+
+
+def hardware(device: torch.device) -> str:
+    name = torch.cuda.get_device_name() if device.type == "cuda" else _processor()
+    threads = f"{torch.get_num_threads()} of {os.cpu_count()} CPU threads"
+    return f"{name}, {threads}; torch {torch.__version__}, Python {platform.python_version()}"
+
+
+def _processor() -> str:
+    with open("/proc/cpuinfo") as file:
+        return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+
+
+if __name__ == "__main__":
+    main()
