@@ -107,6 +107,7 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def train_epochs(training: Training, first: int) -> Iterable[EpochRecord]:
     """Train from epoch `first` to the last, showing the progress: a bar on a terminal, else a line an epoch."""
     epochs = training.settings.epochs
+    print(f"{first - 1} of {epochs} epochs are done; training on {training.device} in {training.precision}", flush=True)
     with tqdm(total=epochs, initial=first - 1, unit="epoch", disable=None) as bar:
         for epoch in range(first, epochs + 1):
             record = training.train_epoch(epoch)

@@ -52,8 +52,6 @@ def run(options: argparse.Namespace) -> None:
         }
         folder = WorkingFolder(options.resume, identity, measured)
         history = folder.restore(training)
-        if history:
-            print(f"continuing after epoch {len(history)}", flush=True)
         for record in train_epochs(training, first=len(history) + 1):
             history.append(record)
             folder.keep(training, history)
