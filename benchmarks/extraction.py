@@ -28,9 +28,10 @@ from torch.utils.data import DataLoader
 from training import FULL, QUICK, Bound, Examples, default_flags, hardware, measured_limits, tiers, timed
 
 from neural_collapse import collapse_measures
+from neural_collapse.checkpoints import use_strict_float32
 from neural_collapse.datasets import Dataset, standardise
 from neural_collapse.datasets.preparation import RawDataset, load, prepare
-from neural_collapse.features import take_snapshots, use_strict_float32
+from neural_collapse.features import take_snapshots
 from neural_collapse.training import Training, TrainingSettings, prepare_device
 
 

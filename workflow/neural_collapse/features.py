@@ -13,13 +13,6 @@ _BATCH = 512  # images, and examples in float64, at a time
 _SAMPLE = 1000
 
 
-def use_strict_float32() -> None:
-    """Compute in full float32 on GPUs, and alike each time. TF32, cuDNN's default, puts a floor of 1e-6 under NC1."""
-    torch.backends.cuda.matmul.fp32_precision = "ieee"
-    torch.backends.cudnn.conv.fp32_precision = "ieee"
-    torch.backends.cudnn.deterministic = True
-
-
 @torch.inference_mode()
 def take_snapshots(
     network: torch.nn.Module,

@@ -3,8 +3,8 @@
 import contextlib
 import fcntl
 import json
+import os
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import astuple
 from pathlib import Path
@@ -15,8 +15,6 @@ from .checkpoints import write_checkpoint
 from .errors import InputError
 from .storage import read_arrays, read_metadata, whole_file, write_arrays
 from .training import EpochRecord, Training
-
-_PATIENCE = 20  # training takes at least this many times as long as writing its state
 
 
 class WorkingFolder:
@@ -36,7 +34,6 @@ class WorkingFolder:
         self.identity = json.loads(json.dumps(identity))
         self.measured = measured
         self._state = folder / "state.safetensors"
-        self._written, self._writing = -np.inf, 0.0
 
     def restore(self, training: Training) -> list[EpochRecord]:
         """Bring the training to where the last one was killed; returns the epochs behind it, none at the start."""
@@ -45,7 +42,7 @@ class WorkingFolder:
         found, arrays = read_metadata(self._state), read_arrays(self._state)
         history = [EpochRecord(int(epoch), *values) for epoch, *values in arrays.pop("history").tolist()]
         changed = [key for key in self.identity if found.get(key) != self.identity[key]]
-        # A training killed while its checkpoints got their final names has lost them with the failed job's outputs.
+        # A training killed while it removed this folder has lost its final files with the failed job's outputs.
         if not all(self._checkpoint(epoch).exists() for epoch in self.measured if epoch <= len(history)):
             changed.append("checkpoints are missing")
         if changed:
@@ -56,23 +53,22 @@ class WorkingFolder:
         return history
 
     def keep(self, training: Training, history: list[EpochRecord]) -> None:
-        """Write the network if this epoch is measured, and the state unless that would slow the training down."""
+        """Write the network if this epoch is measured, and the state to continue from."""
         epoch = len(history)
         if epoch in self.measured:
             write_checkpoint(self._checkpoint(epoch), training.network, epoch=epoch, architecture=training.architecture)
-        start = time.monotonic()
-        if start - self._written >= _PATIENCE * self._writing:
-            arrays = training.state() | {"history": np.array([astuple(record) for record in history])}
-            write_arrays(self._state, arrays, self.identity)
-            self._written = time.monotonic()
-            self._writing = self._written - start
+        arrays = training.state() | {"history": np.array([astuple(record) for record in history])}
+        write_arrays(self._state, arrays, self.identity)
 
     def publish(self, checkpoints: Path) -> None:
-        """Move the measured networks to their final names in `checkpoints`, and remove the working folder."""
+        """Give the measured networks their final names in `checkpoints` as well, then remove the working folder.
+
+        Until all of them have both names the folder can continue, so a kill in between loses nothing.
+        """
         for epoch in self.measured:
             source = self._checkpoint(epoch)
             with whole_file(checkpoints / source.name) as temporary:
-                shutil.move(source, temporary)
+                _copy(source, temporary)
         shutil.rmtree(self.folder, ignore_errors=True)  # a network file system keeps the open lock a little longer
 
     def _checkpoint(self, epoch: int) -> Path:
@@ -94,3 +90,11 @@ def locked(folder: Path) -> Iterator[None]:
                 f"{folder}: another training is at work in this folder; wait for it, or stop it."
             ) from None
         yield
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A second name for the same file where the file system has such, which takes neither time nor space."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

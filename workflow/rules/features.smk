@@ -17,6 +17,7 @@ rule extract_features:
         settings=lambda wildcards: flags(
             {
                 "loss": RUNS[wildcards.run].loss,
+                "loss_options": RUNS[wildcards.run].settings["loss_options"],
                 "seed": RUNS[wildcards.run].seed,
                 "threads": RUNS[wildcards.run].settings["threads"],
             }

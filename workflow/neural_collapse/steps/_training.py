@@ -1,7 +1,6 @@
 """What the steps that train share: their flags, their signals, their progress."""
 
 import argparse
-import ast
 import contextlib
 import os
 import signal
@@ -12,17 +11,18 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..training import EpochRecord, Training, TrainingSettings
+from ._options import key_value
 
 
 def training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, type=Path, help="the prepared data set")
     parser.add_argument("--network", required=True, help="the network's name, such as vgg11")
     parser.add_argument(
-        "--network-options", nargs="*", default=[], type=_option, metavar="KEY=VALUE", help="such as width=0.125"
+        "--network-options", nargs="*", default=[], type=key_value, metavar="KEY=VALUE", help="such as width=0.125"
     )
     parser.add_argument("--loss", required=True, help="the loss: mse, ce or scaled_mse")
     parser.add_argument(
-        "--loss-options", nargs="*", default=[], type=_option, metavar="KEY=VALUE", help="such as target_value=10"
+        "--loss-options", nargs="*", default=[], type=key_value, metavar="KEY=VALUE", help="such as target_value=10"
     )
     parser.add_argument("--epochs", required=True, type=int, help="passes over the train set")
     parser.add_argument("--batch-size", required=True, type=int, help="examples a step")
@@ -66,16 +66,6 @@ def training_settings(options: argparse.Namespace, learning_rate: float) -> Trai
         precision=options.precision,
         seed=options.seed,
     )
-
-
-def _option(text: str) -> tuple[str, object]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"'{text}' is not of the form KEY=VALUE")
-    try:
-        return key, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return key, value
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import torch
 from tqdm import tqdm
 
 from ..adversarial import choose_images, deepfool, robustness
-from ..checkpoints import load_network
+from ..checkpoints import load_network, use_strict_float32
 from ..datasets import read_dataset, standardise
 from ..storage import write_csv
 
@@ -29,9 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
-    # On a GPU too, strict float32 and the same bytes each time.
-    torch.backends.cudnn.conv.fp32_precision = torch.backends.cuda.matmul.fp32_precision = "ieee"
-    torch.backends.cudnn.deterministic = True
+    use_strict_float32()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dataset = read_dataset(options.data)
     chosen = choose_images(len(dataset.test_images), options.images, seed=options.seed)

@@ -6,18 +6,20 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from ..checkpoints import load_network
+from ..checkpoints import load_network, use_strict_float32
 from ..datasets import read_dataset
-from ..errors import InputError
-from ..features import take_snapshots, use_strict_float32
+from ..features import take_snapshots
 from ..moments import write_snapshots
+from ._options import key_value
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, type=Path, help="the prepared data set")
     parser.add_argument("--checkpoints", required=True, nargs="+", type=Path, help="the networks of one run, by epoch")
     parser.add_argument("--loss", required=True, help="the loss they were trained on")
-    parser.add_argument("--loss-options", nargs="*", default=[], metavar="NAME=VALUE", help="the loss's own options")
+    parser.add_argument(
+        "--loss-options", nargs="*", default=[], type=key_value, metavar="KEY=VALUE", help="such as target_value=10"
+    )
     parser.add_argument("--seed", required=True, type=int, help="the run's seed, which chooses the examples to sample")
     parser.add_argument("--threads", required=True, type=int, help="CPU threads")
     parser.add_argument("--layers", action="store_true", help="reduce the inner layers, too")
@@ -29,7 +31,7 @@ def run(options: argparse.Namespace) -> None:
     use_strict_float32()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dataset = read_dataset(options.data)
-    loss_options = dict(_option(text) for text in options.loss_options)
+    loss_options = dict(options.loss_options)
     epochs: list[int] = []
     snapshots = {"train": [], "test": []}
     for path in tqdm(options.checkpoints, desc="features", unit="epoch", disable=None):
@@ -43,11 +45,3 @@ def run(options: argparse.Namespace) -> None:
         errors = ", ".join(f"{split} error {snapshot.examples['error']:.2%}" for split, snapshot in taken.items())
         print(f"epoch {epoch}: {errors}", flush=True)
     write_snapshots(options.output, epochs, snapshots)
-
-
-def _option(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    try:
-        return name, float(value)
-    except ValueError:
-        raise InputError(f"--loss-options: {text!r} is not NAME=VALUE with a number.") from None
