@@ -123,13 +123,15 @@ def example_measures(
     classes = len(weight)
     centre = centres.mean(0)
     norms = np.linalg.norm(weight, axis=1)
-    decided = np.empty(len(features), dtype=np.int64)
+    wrong = mismatched = 0
     margins = np.empty(len(features))
     for rows, centred in _chunks(features):
         centred -= centre
         truth = labels[rows]
         scores = centred @ weight.T
-        decided[rows] = (scores + (weight @ centre + bias)).argmax(1)
+        decided = (scores + (weight @ centre + bias)).argmax(1)
+        wrong += np.count_nonzero(decided != truth)
+        mismatched += np.count_nonzero(decided != _nearest(centred, centres - centre))
         with np.errstate(divide="ignore", invalid="ignore"):
             cosines = scores / norms / np.sqrt(np.einsum("ij,ij->i", centred, centred))[:, None]
         own = cosines[np.arange(len(truth)), truth]
@@ -137,8 +139,8 @@ def example_measures(
         margins[rows] = own - cosines.max(1)
     class_margins = np.bincount(labels, margins, minlength=classes) / np.bincount(labels, minlength=classes)
     return {
-        "error": float((decided != labels).mean()),
-        "ncc_mismatch": float((decided != nearest_centres(features, centres)).mean()),
+        "error": wrong / len(features),
+        "ncc_mismatch": mismatched / len(features),
         "cosine_margin": float(class_margins.mean()),
         "cosine_margin_min": float(margins.min()),
     }
@@ -147,12 +149,12 @@ def example_measures(
 def nearest_centres(features: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """argmin_c ‖h - centre_c‖, (N,) int64, of features (N, P), any real dtype, and centres (C, P)."""
     centre = centres.mean(0)
-    half_squares = ((centres - centre) ** 2).sum(1) / 2
-    nearest = np.empty(len(features), dtype=np.int64)
-    for rows, centred in _chunks(features):
-        centred -= centre
-        nearest[rows] = (centred @ (centres - centre).T - half_squares).argmax(1)
-    return nearest
+    return np.concatenate([_nearest(chunk - centre, centres - centre) for _, chunk in _chunks(features)])
+
+
+def _nearest(centred: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """argmin_c ‖h - centre_c‖ of features and centres about the same point near both, where no digits cancel."""
+    return (centred @ centres.T - (centres**2).sum(1) / 2).argmax(1)
 
 
 def write_snapshots(path: str | Path, epochs: list[int], snapshots: dict[str, list[Snapshot]]) -> None:
