@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.sgd import sgd
 
 from .datasets import Dataset, standardise
@@ -26,7 +26,6 @@ from .schedule import learning_rate
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of <malloc.h>
 _EVALUATION_BATCH = 512
-_ALIGNMENT = 64  # floats; vector instructions need their operands at multiples of 64 bytes
 
 
 class DivergenceError(InputError):
@@ -158,8 +157,7 @@ class Training:
         self.test_images, self.test_labels = self._resident(dataset, dataset.test_images, dataset.test_labels)
         self.totals = torch.zeros(2, dtype=torch.float64, device=device)  # of the epoch's losses and errors
 
-        on_cpu = device.type == "cpu"
-        self.parameters = [_in_one_piece(self.network)] if on_cpu else list(self.network.parameters())
+        self.parameters = list(self.network.parameters())
         self.momentum = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.rate = 0.0
         self.step = self.eager_step
@@ -237,7 +235,10 @@ class Training:
 
     @torch.no_grad()
     def _descend(self) -> None:
-        """Stochastic gradient descent as `torch.optim.SGD` does it, without its bookkeeping at every step."""
+        """Stochastic gradient descent as `torch.optim.SGD` does it, without its bookkeeping at every step.
+
+        SGD starts its momentum as a copy of the first gradient; starting at zero gives the same.
+        """
         sgd(
             self.parameters,
             [parameter.grad for parameter in self.parameters],
@@ -253,10 +254,7 @@ class Training:
             fused=True,
         )
         for parameter in self.parameters:
-            if self.device.type == "cpu":
-                parameter.grad.zero_()
-            else:
-                parameter.grad = None
+            parameter.grad = None
 
     def _set_learning_rate(self, rate: float) -> None:
         if self.rate != rate:
@@ -286,22 +284,3 @@ class Training:
             graph.replay()
 
         return step
-
-
-def _in_one_piece(network: nn.Module) -> nn.Parameter:
-    """Move all parameters into one tensor, and their gradients into another: SGD is then one operation.
-
-    Every parameter becomes a view of it, in its own memory format. A step of SGD treats each number alike, so nothing
-    changes but the time, a twentieth of a small network's step on a CPU. In a CUDA graph there is none to win.
-    """
-    parameters = list(network.parameters())
-    starts = np.cumsum([0] + [_ALIGNMENT * math.ceil(parameter.numel() / _ALIGNMENT) for parameter in parameters])
-    values, gradients = torch.zeros(starts[-1]), torch.zeros(starts[-1])
-    for parameter, start in zip(parameters, starts[:-1].tolist(), strict=True):
-        view = values.as_strided(parameter.shape, parameter.stride(), start)
-        view.copy_(parameter.detach())
-        parameter.data = view
-        parameter.grad = gradients.as_strided(parameter.shape, parameter.stride(), start)
-    whole = nn.Parameter(values)
-    whole.grad = gradients
-    return whole
