@@ -25,38 +25,54 @@ rule all:
     default_target: True
     input:
         [file for files in LAYERS.values() for file in files if file not in IMAGES],
+    message:
+        "The study is complete"
 
 
 rule data:
     input:
         LAYERS["data"],
+    message:
+        "The layer data is complete"
 
 
 rule sweep:
     input:
         LAYERS["sweep"],
+    message:
+        "The layer sweep is complete"
 
 
 rule train:
     input:
         LAYERS["train"],
+    message:
+        "The layer train is complete"
 
 
 rule features:
     input:
         LAYERS["features"],
+    message:
+        "The layer features is complete"
 
 
 rule metrics:
     input:
         LAYERS["metrics"],
+    message:
+        "The layer metrics is complete"
 
 
 rule theory:
     input:
         LAYERS["theory"],
+    message:
+        "The layer theory is complete"
 
 
 rule figures:
     input:
         LAYERS["figures"],
+    message:
+        "The layer figures is complete"

@@ -18,7 +18,7 @@ def test_a_network_a_data_set_a_measure_and_a_figure_can_be_added(study):
             path.write_text(block)
         elif language == "yaml":
             study.edit("config.yaml", "(?=      digits-vgg11-mse)", block)
-    assert study.run("snakemake", "-n").count("rule train_network") == 2, "new runs concern nobody else's training"
+    assert study.plan()["train_network"] == 2, "new runs concern nobody else's training"
     patch = next(block for language, block in BLOCKS if language == "diff")
     (study.path / "measure.patch").write_text(patch)
     study.run("git", "apply", "--unidiff-zero", "--recount", "measure.patch")

@@ -12,6 +12,8 @@ rule prepare_dataset:
         settings=lambda wildcards: flags(STUDY.datasets[wildcards.dataset]),
         code=lambda wildcards: code("prepare_dataset", f"datasets.{STUDY.datasets[wildcards.dataset]['source']}"),
         environment=pinned_packages("training"),
+    message:
+        "Prepare the images of {wildcards.dataset}"
     shell:
         "python -m neural_collapse prepare-dataset --name {wildcards.dataset} {params.settings} "
         "--output {output.data} --card {output.card} > {log} 2>&1"

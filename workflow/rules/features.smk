@@ -25,6 +25,8 @@ rule extract_features:
         layers="--layers" if STUDY.layers else "",
         code=code_with_network("extract_features"),
         environment=pinned_packages("training"),
+    message:
+        "Extract the features of {wildcards.run}"
     shell:
         "{{ {params.images} python -m neural_collapse extract-features --data {params.data} "
         "--checkpoints {input.checkpoints} {params.settings} {params.layers} --output {output}; }} > {log} 2>&1"

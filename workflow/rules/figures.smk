@@ -48,6 +48,8 @@ rule figure:
         caption=lambda wildcards, output: caption(wildcards.figure),
         code=lambda wildcards: code("figure", f"figures.{wildcards.figure.replace('-', '_')}"),
         environment=pinned_packages("analysis"),
+    message:
+        "Draw {wildcards.figure}"
     shell:
         "python -m neural_collapse figure --figure {wildcards.figure} --tables {input} "
         "--pdf {output.pdf} --png {output.png} > {log} 2>&1"
@@ -66,6 +68,8 @@ rule table:
     params:
         code=code("table"),
         environment=pinned_packages("analysis"),
+    message:
+        "Tabulate Table 1"
     shell:
         "python -m neural_collapse table --tables {input} --csv {output.csv} --md {output.md} > {log} 2>&1"
 
@@ -83,5 +87,7 @@ rule claims:
     params:
         code=code("claims"),
         environment=pinned_packages("analysis"),
+    message:
+        "Check the paper's claims"
     shell:
         "python -m neural_collapse claims --tables {input} --output {output} > {log} 2>&1"

@@ -12,6 +12,8 @@ rule measure:
         weight_decay=lambda wildcards: RUNS[wildcards.run].settings["weight_decay"],
         code=code("measure"),
         environment=pinned_packages("analysis"),
+    message:
+        "Measure {wildcards.run}"
     shell:
         "python -m neural_collapse measure {input} {params.identity} --weight-decay {params.weight_decay} "
         "--output {output} > {log} 2>&1"
@@ -37,6 +39,8 @@ rule attack:
         settings=lambda wildcards: flags(STUDY.attack | {"threads": RUNS[wildcards.run].settings["threads"]}),
         code=code_with_network("attack"),
         environment=pinned_packages("training"),
+    message:
+        "Attack {wildcards.run}"
     shell:
         "{{ {params.images} python -m neural_collapse attack --data {params.data} --checkpoints {input.checkpoints} "
         "{params.identity} {params.settings} --output {output}; }} > {log} 2>&1"
@@ -55,6 +59,8 @@ rule summarise:
     params:
         code=code("summarise"),
         environment=pinned_packages("analysis"),
+    message:
+        "Sum up {wildcards.run}"
     shell:
         "python -m neural_collapse summarise {input} --output {output} > {log} 2>&1"
 
@@ -72,5 +78,7 @@ rule collect:
     params:
         code=code("collect"),
         environment=pinned_packages("analysis"),
+    message:
+        "Collect the measures of all runs"
     shell:
         "python -m neural_collapse collect {input} --output {output} > {log} 2>&1"

@@ -21,6 +21,8 @@ rule try_learning_rate:
         settings=sweep_settings,
         code=lambda wildcards: code("try_learning_rate", f"networks.{family(STUDY.swept[wildcards.pair].network)}"),
         environment=pinned_packages("training"),
+    message:
+        "Try learning rate {wildcards.rate} for {wildcards.pair}"
     shell:
         "{{ {params.images} exec python -m neural_collapse try-learning-rate --data {params.data} {params.settings} "
         "--stop-with-parent --output {output}; }} > {log} 2>&1"
@@ -38,6 +40,8 @@ rule choose_learning_rate:
     params:
         code=code("choose_learning_rate"),
         environment=pinned_packages("analysis"),
+    message:
+        "Choose the learning rate of {wildcards.pair}"
     shell:
         "python -m neural_collapse choose-learning-rate {input} --output {output} > {log} 2>&1"
 
@@ -54,5 +58,7 @@ rule collect_sweep:
     params:
         code=code("collect_sweep"),
         environment=pinned_packages("analysis"),
+    message:
+        "Collect what the sweeps chose"
     shell:
         "python -m neural_collapse collect-sweep {input} --output {output} > {log} 2>&1"

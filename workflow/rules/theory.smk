@@ -9,5 +9,7 @@ rule simulate_central_path:
         settings=lambda wildcards: flags(STUDY.theory[wildcards.system]),
         code=code("simulate_central_path"),
         environment=pinned_packages("analysis"),
+    message:
+        "Simulate the central path of {wildcards.system}"
     shell:
         "python -m neural_collapse simulate-central-path {params.settings} --output {output} > {log} 2>&1"

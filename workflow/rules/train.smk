@@ -40,6 +40,8 @@ rule train_network:
         learning_rate=lambda wildcards, input: (
             f"--learning-rate-from {input.learning_rate}" if input.learning_rate else ""
         ),
+    message:
+        "Train {wildcards.run}"
     shell:
         "{{ {params.images} exec python -m neural_collapse train --data {params.data} {params.settings} "
         "{params.learning_rate} --checkpoints {params.checkpoints} --history {output.history} "
