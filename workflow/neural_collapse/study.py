@@ -111,9 +111,9 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     runs = []
     for pair, (dataset, network, loss) in pairs.items():
         settings = _settings(f"{where}.runs.{pair}", study["training"], study["runs"][pair])
-        settings["measured_epochs"] = _measurable(
-            f"{where}.measured_epochs", study["measured_epochs"], settings["epochs"]
-        )
+        if study["measured_epochs"] > settings["epochs"]:
+            found = f"{study['measured_epochs']} epochs can't be measured in a run of {settings['epochs']}"
+            raise InputError(f"{where}.measured_epochs: {found}, {pair}.")
         options = study["networks"].get(network, {})
         runs += [Run(dataset, network, loss, seed, settings, options) for seed in study["seeds"]]
     for key, system in study["theory"].items():
@@ -271,12 +271,6 @@ def _settings(where: str, common: dict[str, Any], own: dict[str, Any]) -> dict[s
     if settings["warmup_epochs"] >= epochs:
         raise InputError(f"{where}.warmup_epochs: {settings['warmup_epochs']} must be less than the {epochs} epochs.")
     return settings
-
-
-def _measurable(where: str, count: int, epochs: int) -> int:
-    if count > epochs:
-        raise InputError(f"{where}: {count} epochs can't be measured in a run of {epochs}.")
-    return count
 
 
 def _logarithmic(lowest: float, highest: float, count: int) -> tuple[float, ...]:

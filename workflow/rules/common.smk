@@ -41,7 +41,7 @@ wildcard_constraints:
     pair="[a-z0-9_]+-[a-z0-9_]+-[a-z0-9_]+",
     dataset="[a-z0-9_]+",
     system="[a-z0-9_]+",
-    rate="[0-9.e-]+",
+    rate="[0-9.e+-]+",
 
 
 def of_every_run(layer, suffix):

@@ -36,6 +36,7 @@ rule train_network:
         code=code_with_network("train"),
         environment=pinned_packages("training"),
         checkpoints=subpath(output.history, parent=True),
+        measured=STUDY.measured_epochs,
         resume=f"{RESULTS}/resume/{{run}}",
         learning_rate=lambda wildcards, input: (
             f"--learning-rate-from {input.learning_rate}" if input.learning_rate else ""
@@ -45,4 +46,5 @@ rule train_network:
     shell:
         "{{ {params.images} exec python -m neural_collapse train --data {params.data} {params.settings} "
         "{params.learning_rate} --checkpoints {params.checkpoints} --history {output.history} "
-        "--resume {params.resume} --code-version {params.code} --stop-with-parent; }} > {log} 2>&1"
+        "--measured-epochs {params.measured} --resume {params.resume} --code-version {params.code} "
+        "--stop-with-parent; }} > {log} 2>&1"
