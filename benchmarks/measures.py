@@ -1,7 +1,8 @@
 """The measures of `collapse_measures` against those of a notebook, on the same features.
 
-14 to 19 times faster at P = 512, 39 to 118 times at P = 4096: the ranges are those of several runs on two x86-64 cores that
-others used as well. In seconds of the cores, which suffer less from that, 15 and 51 times (71 times with one thread):
+14 to 19 times faster at P = 512, 39 to 118 times at P = 4096, in several runs on two x86-64 cores that others used as
+well; by the seconds of the cores, which suffer less from that, 14 to 19 and 51 times (with one thread 71 times).
+One run at each P:
 
     10 classes of 500 examples, 2 threads
     P = 512, 14 times faster
