@@ -47,7 +47,7 @@ def main() -> None:
     device = prepare_device("float32", options.threads)
     print(hardware(device), flush=True)
     flops, bandwidth = measured_limits(device, "float32")
-    print(f"limits: {flops / 1e9:.0f} GFLOP/s in a matrix product, {bandwidth / 1e9:.1f} GB/s in a copy", flush=True)
+    print(f"limits: {flops / 1e9:.0f} GFLOP/s, {bandwidth / 1e9:.1f} GB/s", flush=True)
     dataset = digits(enlarged=not options.quick)
     for name in options.networks:
         network_options = (QUICK if options.quick else FULL)[name]

@@ -9,9 +9,9 @@ dense block. "Step" is the step alone, on batches that are already there; "epoch
 interleaved, so that a slow moment of the machine hits all alike; the table gives medians, and ratios to the notebook's
 step or to its faster epoch. Both loops profit from the settings of malloc that the engine makes on a CPU.
 
-Roofline: for every operation of an eager step, the longer of FLOPs / (FLOP/s of a matrix product) and bytes read and
-written / (bytes/s of a copy), both timed in the same run, summed. The share is that sum over the measured time of a
-step; what stays in caches and what is fused can bring it above 1.
+Roofline: for every operation of an eager step, the longer of FLOPs / (FLOP/s of a matrix product or, where that is
+faster, a convolution) and bytes read and written / (bytes/s of a copy), all timed in the same run, summed. The share is
+that sum over the measured time of a step; what stays in caches and what is fused can bring it above 1.
 
     PYTHONPATH=workflow python benchmarks/training.py [--quick] [--networks resnet18] [--rounds 5] [--threads 1]
 
@@ -63,9 +63,7 @@ def main() -> None:
     print(hardware(device), flush=True)
     limits = {precision: measured_limits(device, precision) for precision in tiers(device)}
     for precision, (flops, bandwidth) in limits.items():
-        print(
-            f"limits, {precision}: {flops / 1e9:.0f} GFLOP/s in a matrix product, {bandwidth / 1e9:.1f} GB/s in a copy"
-        )
+        print(f"limits, {precision}: {flops / 1e9:.0f} GFLOP/s, {bandwidth / 1e9:.1f} GB/s in a copy")
     for name in options.networks:
         network_options = (QUICK if options.quick else FULL)[name]
         compare(name, network_options, dataset, batch, device, limits, options)
@@ -236,16 +234,20 @@ def roofline(engine: Training, rows: Tensor, flops: float, bandwidth: float) -> 
 
 
 def measured_limits(device: torch.device, precision: str) -> tuple[float, float]:
-    """FLOP/s of a large matrix product in this precision, and bytes/s of a large copy (read and written)."""
+    """FLOP/s of a large matrix product or convolution in this precision, and bytes/s of a large copy."""
     prepare_device(precision, torch.get_num_threads())
-    side = 8192 if device.type == "cuda" else 1024
+    size = 8 if device.type == "cuda" else 1
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    matrix = torch.randn(side, side, device=device, dtype=dtype)
+    matrix = torch.randn(1024 * size, 1024 * size, device=device, dtype=dtype)
     product = min(timed(lambda: matrix @ matrix, device) for _ in range(10))
-    source = torch.zeros(2**28 if device.type == "cuda" else 2**25, dtype=torch.uint8, device=device)
+    maps = torch.randn(32 * size, 64, 32, 32, device=device, dtype=dtype).to(memory_format=torch.channels_last)
+    kernel = torch.randn(64, 64, 3, 3, device=device, dtype=dtype).to(memory_format=torch.channels_last)
+    convolution = min(timed(lambda: torch.conv2d(maps, kernel, padding=1), device) for _ in range(10))
+    flops = max(2 * matrix.shape[0] ** 3 / product, 2 * maps.numel() * kernel[0].numel() / convolution)
+    source = torch.zeros(2**25 * size, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     copy = min(timed(lambda: target.copy_(source), device) for _ in range(10))
-    return 2 * side**3 / product, 2 * source.numel() / copy
+    return flops, 2 * source.numel() / copy
 
 
 def timed(action: Callable[[], object], device: torch.device) -> float:
