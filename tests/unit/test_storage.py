@@ -30,6 +30,8 @@ def test_arrays_and_metadata_read_back_and_have_the_same_bytes_in_every_process(
     assert len(digests) == 1
     np.testing.assert_array_equal(read_arrays(path)["c"], np.arange(6.0).reshape(2, 3))
     assert read_metadata(path)["x"] == ["x", 1]
+    (tmp_path / "other").touch()
+    assert os.stat(path).st_mode == os.stat(tmp_path / "other").st_mode, "a group shares these files"
 
 
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -7,6 +7,8 @@ import importlib
 
 _HOME = {
     "collapse_measures": "measures",
+    "geometry_measures": "measures",
+    "decompose_loss": "decomposition",
     "CollapseAccumulator": "accumulation",
 }
 

@@ -41,6 +41,8 @@ def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], metadata: dict
     about = None if metadata is None else {_METADATA: json.dumps(metadata, sort_keys=True)}
     with whole_file(path) as temporary:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, about)
+        os.umask(mask := os.umask(0))
+        temporary.chmod(0o666 & ~mask)  # as any other file: safetensors keeps its own from everybody else
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
