@@ -128,6 +128,19 @@ def test_a_class_with_too_few_examples_is_named():
     )
 
 
+def test_the_test_set_is_whole_unless_it_is_to_be_sampled():
+    raw = raw_dataset()
+    whole, part = (
+        prepare(raw, name="mine", train_per_class=3, test_per_class=n, padding=0, seed=0) for n in ("all", 1)
+    )
+    assert len(whole.test_labels) == len(raw.test_labels)
+    assert np.bincount(part.test_labels).tolist() == [1] * len(raw.class_names)
+    assert_mistake(
+        "test_per_class is 99",
+        when=lambda: prepare(raw, name="mine", train_per_class=3, test_per_class=99, padding=0, seed=0),
+    )
+
+
 # The step and its file
 
 

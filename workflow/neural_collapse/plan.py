@@ -179,6 +179,8 @@ def _size_of_data(study: Study, name: str, results: Path) -> _Data:
     per_class = settings["train_per_class"]
     train = published if per_class == "all" else classes * per_class
     test = published - train if test is None else test
+    if isinstance(settings["test_per_class"], int):
+        test = classes * settings["test_per_class"]
     return _Data(channels, image_size + 2 * settings["padding"], classes, train, test)
 
 

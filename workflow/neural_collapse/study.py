@@ -256,6 +256,7 @@ def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
         "source": source,
         "path": given.get("path"),
         "train_per_class": given.get("train_per_class", own["TRAIN_PER_CLASS"]),
+        "test_per_class": given.get("test_per_class"),
         "padding": given.get("padding", own["PADDING"]),
         "seed": given.get("seed", 0),
     }

@@ -44,14 +44,22 @@ def load(source: str, *, path: str | Path | None = None, root: str | Path | None
     return importlib.import_module(f".{source}", __package__).load(path=path, root=root)
 
 
-def prepare(raw: RawDataset, *, name: str, train_per_class: int | Literal["all"], padding: int, seed: int) -> Dataset:
+def prepare(
+    raw: RawDataset,
+    *,
+    name: str,
+    train_per_class: int | Literal["all"],
+    test_per_class: int | Literal["all"] = "all",
+    padding: int,
+    seed: int,
+) -> Dataset:
     """Prepare a data set as the paper does (HPD, appendix A.1).
 
     Args:
         raw: the examples as published.
         name: what the configuration calls the data set; errors name it.
         train_per_class: how many train examples of each class to keep, or "all" to leave the train set as it is.
-            Test sets stay whole.
+        test_per_class: the same of the test set, which the paper leaves whole.
         padding: pixels of zeros around every image, put there before the statistics are taken.
         seed: decides which examples are kept; the same seed gives the same bytes.
 
@@ -63,11 +71,7 @@ def prepare(raw: RawDataset, *, name: str, train_per_class: int | Literal["all"]
     if classes < 2:
         raise InputError(f"data set '{name}': there must be at least two classes, but there is {classes}.")
     _check("train", raw.train_images, raw.train_labels, name, raw.class_names)
-    if train_per_class == "all":
-        chosen = np.arange(len(raw.train_labels))
-    else:
-        _check_enough(raw.train_labels, train_per_class, name, raw.class_names)
-        chosen = balanced_sample(raw.train_labels, train_per_class, seed)
+    chosen = _sample("train", raw.train_labels, train_per_class, name, raw.class_names, seed)
     test_images, test_labels = raw.test_images, raw.test_labels
     if test_images is None:
         left = np.setdiff1d(np.arange(len(raw.train_labels)), chosen)
@@ -83,6 +87,7 @@ def prepare(raw: RawDataset, *, name: str, train_per_class: int | Literal["all"]
             f"data set '{name}': test images are {_size(test_images)}, but train images are {_size(raw.train_images)}; "
             "all must have one size."
         )
+    tested = _sample("test", test_labels, test_per_class, name, raw.class_names, seed)
     train_images = _pad(raw.train_images[chosen], padding)
     mean, std = channel_statistics(train_images)
     if not std.all():
@@ -94,8 +99,8 @@ def prepare(raw: RawDataset, *, name: str, train_per_class: int | Literal["all"]
         name=name,
         train_images=train_images,
         train_labels=raw.train_labels[chosen].astype(np.int64),
-        test_images=_pad(test_images, padding),
-        test_labels=test_labels.astype(np.int64),
+        test_images=_pad(test_images[tested], padding),
+        test_labels=test_labels[tested].astype(np.int64),
         class_names=raw.class_names,
         mean=mean,
         std=std,
@@ -159,14 +164,20 @@ def _check(split: str, images: np.ndarray, labels: np.ndarray, name: str, class_
         raise InputError(f"{where} set has no example of class {min(absent)} ('{class_names[min(absent)]}').")
 
 
-def _check_enough(labels: np.ndarray, per_class: int, name: str, class_names: tuple[str, ...]) -> None:
+def _sample(
+    split: str, labels: np.ndarray, per_class: int | Literal["all"], name: str, class_names: tuple[str, ...], seed: int
+) -> np.ndarray:
+    """The places of the examples that are kept of a split."""
+    if per_class == "all":
+        return np.arange(len(labels))
     counts = np.bincount(labels)
     rarest = int(counts.argmin())
     if counts[rarest] < per_class:
         raise InputError(
-            f"data set '{name}': train_per_class is {per_class}, but class {rarest} ('{class_names[rarest]}') has only "
-            f"{counts[rarest]} train examples."
+            f"data set '{name}': {split}_per_class is {per_class}, but class {rarest} ('{class_names[rarest]}') has "
+            f"only {counts[rarest]} {split} examples."
         )
+    return balanced_sample(labels, per_class, seed)
 
 
 def _size(images: np.ndarray) -> str:

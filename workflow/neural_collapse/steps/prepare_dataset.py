@@ -25,6 +25,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--train-per-class", required=True, type=_number_or_all, metavar="N|all", help="train examples to keep a class"
     )
+    parser.add_argument(
+        "--test-per-class", default="all", type=_number_or_all, metavar="N|all", help="test examples to keep a class"
+    )
     parser.add_argument("--padding", required=True, type=_number, help="pixels of zeros around every image")
     parser.add_argument("--seed", required=True, type=_number, help="decides which train examples are kept")
     parser.add_argument("--name", required=True, help="the data set's name in every table and figure")
@@ -40,6 +43,7 @@ def run(options: argparse.Namespace) -> None:
         raw,
         name=options.name,
         train_per_class=options.train_per_class,
+        test_per_class=options.test_per_class,
         padding=options.padding,
         seed=options.seed,
     )
