@@ -24,7 +24,7 @@ studies:
     training: {epochs: 2, batch_size: 50, learning_rate: 0.02, precision: float32}
     runs:
       digits-vgg11-mse: {}
-      digits-vgg11-ce: {}
+      digits-vgg11-ce: {learning_rate: 0.02}
       digits-resnet18-mse: {}
     attack: {images: 4, iterations: 2}
     figures: [figure-02, figure-07, figure-10]

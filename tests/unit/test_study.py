@@ -104,6 +104,13 @@ def test_settings_of_a_run_go_before_the_study_and_both_before_the_defaults():
     assert run.name == "digits-vgg11-mse-seed0"
 
 
+def test_numbers_may_be_written_as_everybody_writes_them():
+    config = yaml.safe_load(
+        "study: a\nstudies: {a: {measured_epochs: 3, runs: {digits-vgg11-ce: {weight_decay: 5e-4}}}}"
+    )
+    assert load_study(config).runs[0].settings["weight_decay"] == 0.0005
+
+
 def test_the_paper_study_is_the_papers():
     study = load_study(CONFIG, "paper")
     assert len(study.runs) == 30 and {run.loss for run in study.runs} == {"mse", "ce"}

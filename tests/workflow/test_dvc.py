@@ -113,5 +113,5 @@ def test_dvc_shows_metrics_parameters_plots_and_the_graph(study):
     assert "features" in study.run("dvc", "dag", "--md")
     study.run("dvc", "plots", "show")
     assert "figure-07.png" in (study.path / "dvc_plots/index.html").read_text()
-    study.edit("config.yaml", "digits-vgg11-ce: {}", "digits-vgg11-ce: {learning_rate: 0.03}")
+    study.edit("config.yaml", "digits-vgg11-ce: {learning_rate: 0.02}", "digits-vgg11-ce: {learning_rate: 0.03}")
     assert "digits-vgg11-ce.learning_rate" in study.run("dvc", "params", "diff")

@@ -34,7 +34,7 @@ def wait_until(condition, seconds=60):
 @pytest.fixture
 def long_study(study):
     """The tiny study with one run made long enough to be interrupted."""
-    study.edit("config.yaml", "digits-vgg11-mse: {}", "digits-vgg11-mse: {epochs: 40}")
+    study.edit("config.yaml", "digits-vgg11-mse: {}", "digits-vgg11-mse: {epochs: 120}")
     return study
 
 
@@ -61,7 +61,7 @@ def test_a_killed_snakemake_leaves_no_training_behind_and_the_same_command_goes_
     assert not list((long_study.path / CHECKPOINTS).glob("*")), "a half-finished training shows no file"
 
     long_study.run("snakemake", "--cores", "1", "train")
-    assert "continuing after epoch" in (long_study.path / f"logs/tiny/train/{RUN}.log").read_text()
+    assert "epochs are done" in (long_study.path / f"logs/tiny/train/{RUN}.log").read_text()
     found = long_study.state_of(CHECKPOINTS)
     assert {name: content for name, (_, content) in found.items()} == {n: c for n, (_, c) in expected.items()}
     assert long_study.plan("train") == {}
@@ -72,19 +72,19 @@ def test_a_terminated_snakemake_stops_its_training_and_an_edited_rate_starts_afr
     os.killpg(snakemake.pid, signal.SIGTERM)
     snakemake.wait()
     wait_until(lambda: not trainings_in(long_study.path))
-    long_study.edit("config.yaml", "epochs: 40", "epochs: 40, learning_rate: 0.03")
+    long_study.edit("config.yaml", "epochs: 120", "epochs: 12, learning_rate: 0.03")
     long_study.run("snakemake", "--cores", "1", "train")
     log = (long_study.path / f"logs/tiny/train/{RUN}.log").read_text()
-    assert "starting afresh" in log and "continuing" not in log
+    assert "starting afresh" in log and "epochs are done" not in log
 
 
 def test_a_second_snakemake_stops_with_one_sentence(long_study):
     first = start_training(long_study)
     before = long_study.state_of("results/tiny/metrics")
+    assert long_study.plan("train") == {"train_network": 1}, "a dry run is no second one"
     message = long_study.run("snakemake", "--cores", "1", fails=True)
     assert [line for line in message.splitlines() if "another Snakemake works in this folder" in line]
     assert "Traceback" not in message
-    assert long_study.plan("train") == {"train_network": 1}, "a dry run is no second one"
     assert first.wait(timeout=120) == 0
     assert long_study.state_of("results/tiny/metrics") == before
     assert long_study.plan("train") == {}

@@ -77,7 +77,7 @@ ONE_RUN = ONE_CHAIN | {"collect": 1, "claims": 1}
     [
         # Another learning rate of one run: that run, and the figures that show it.
         ("digits-vgg11-mse: {}", "digits-vgg11-mse: {learning_rate: 0.03}", ONE_RUN | {"figure": 3, "table": 1}),
-        ("digits-vgg11-ce: {}", "digits-vgg11-ce: {learning_rate: 0.03}", ONE_RUN | {"figure": 1}),
+        ("digits-vgg11-ce: {learning_rate: 0.02}", "digits-vgg11-ce: {learning_rate: 0.03}", ONE_RUN | {"figure": 1}),
         # A new run: its own chain. A removed one: nothing is computed, only drawn.
         (
             "digits-vgg11-mse: {}",
@@ -144,7 +144,7 @@ def test_a_clone_redraws_a_figure_without_training(clone):
 
 
 def test_a_clone_trains_the_run_whose_learning_rate_was_edited_and_no_other(clone):
-    clone.edit("config.yaml", "digits-vgg11-ce: {}", "digits-vgg11-ce: {learning_rate: 0.03}")
+    clone.edit("config.yaml", "digits-vgg11-ce: {learning_rate: 0.02}", "digits-vgg11-ce: {learning_rate: 0.03}")
     one_run = {"train_network": 1, "extract_features": 1, "attack": 1, "measure": 1, "claims": 1, "figure": 1}
     assert clone.plan("figures") == one_run
     clone.run("snakemake", "--cores", "2", "figures")
@@ -160,7 +160,7 @@ def test_a_clone_with_all_data_pulled_has_nothing_to_do(clone, completed):
 
 
 def test_data_of_another_commit_is_refused_until_it_is_checked_out(study):
-    study.edit("config.yaml", "digits-vgg11-ce: {}", "digits-vgg11-ce: {learning_rate: 0.03}")
+    study.edit("config.yaml", "digits-vgg11-ce: {learning_rate: 0.02}", "digits-vgg11-ce: {learning_rate: 0.03}")
     study.run("snakemake", "--cores", "2")
     study.run("dvc", "repro")
     study.commit("Another learning rate")

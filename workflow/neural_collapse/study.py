@@ -93,7 +93,7 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
 
     Raises InputError, one sentence with the key, the value and what is allowed, for every mistake.
     """
-    config = copy.deepcopy(config)
+    config = _with_numbers(config)
     if name is not None:
         config["study"] = name
     _check_schema(config)
@@ -204,6 +204,16 @@ def pinned_packages(environment: str) -> list[str]:
     """The packages that an environment of envs/ pins, such as "training"."""
     content = yaml.safe_load((_LIBRARY.parents[1] / "envs" / f"{environment}.yaml").read_text())
     return sorted(content["dependencies"])
+
+
+def _with_numbers(value: Any) -> Any:
+    """A copy in which `5e-4` is a number, as everybody but YAML 1.1 (which wants `5.0e-4`) reads it."""
+    if isinstance(value, dict):
+        return {key: _with_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_numbers(item) for item in value]
+    is_number = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+", value)
+    return float(value) if is_number else value
 
 
 # The checks, each one sentence.

@@ -72,7 +72,7 @@ rule collect:
     output:
         f"{RESULTS}/metrics.csv",
     log:
-        f"{LOGS}/metrics.log",
+        f"{LOGS}/collect.log",
     conda:
         "../../envs/analysis.yaml"
     params:

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.xdist_group("workflow")
 
 
 def test_a_sweep_with_a_diverging_rate_finishes_names_it_and_trains_with_the_best(study):
-    study.edit("config.yaml", "digits-vgg11-ce: {}", "digits-vgg11-ce: {learning_rate: sweep}")
+    study.edit("config.yaml", "digits-vgg11-ce: {learning_rate: 0.02}", "digits-vgg11-ce: {learning_rate: sweep}")
     study.edit("config.yaml", "    attack:", "    sweep: {lowest: 0.001, highest: 1.0e+12, count: 3}\n    attack:")
     jobs = study.plan()
     assert (jobs["try_learning_rate"], jobs["choose_learning_rate"], jobs["train_network"]) == (3, 1, 1)
