@@ -30,7 +30,12 @@ def processes():
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(LIBRARY), str(Path(__file__).parent)])
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["neural_collapse.steps.train", "neural_collapse.networks.vgg", "test_resume"])
+    context.set_forkserver_preload(
+        [
+            *(f"neural_collapse.{name}" for name in ("steps.train", "steps.try_learning_rate", "networks.vgg")),
+            "test_resume",
+        ]
+    )
     yield context
     os.environ.pop("PYTHONPATH") if before is None else os.environ.__setitem__("PYTHONPATH", before)
 
@@ -44,20 +49,24 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def uninterrupted(data, tmp_path_factory):
-    """The files of one whole training, and the seconds that it took."""
+    """The files of one whole training."""
     folder = tmp_path_factory.mktemp("whole")
-    start = time.monotonic()
     assert main(command(data, folder)) == 0
-    return results(folder), time.monotonic() - start
+    return results(folder)
 
 
-def command(data, folder, code_version="1", **changed):
+def command(data, folder, step="train", code_version="1", **changed):
     settings = tiny_training.settings(**{"epochs": 25, "learning_rate_drops": [8, 16]} | changed)
+    outputs = {
+        "train": [
+            *("--checkpoints", str(folder / "results"), "--history", str(folder / "results/history.csv")),
+            *("--measured-epochs", str(MEASURED)),
+        ],
+        "try-learning-rate": ["--output", str(folder / "results/rate.csv")],
+    }
     return [
-        *("train", "--data", str(data), *tiny_training.flags(settings), "--threads", "1"),
-        *("--measured-epochs", str(MEASURED), "--code-version", code_version, "--stop-with-parent"),
-        *("--checkpoints", str(folder / "checkpoints"), "--history", str(folder / "checkpoints/history.csv")),
-        *("--resume", str(folder / "resume/run")),
+        *(step, "--data", str(data), *tiny_training.flags(settings), "--threads", "1", *outputs[step]),
+        *("--resume", str(folder / "resume/run"), "--code-version", code_version),
     ]
 
 
@@ -71,7 +80,7 @@ def run(arguments, log):
 
 
 def results(folder):
-    return {path.name: path.read_bytes() for path in sorted((folder / "checkpoints").iterdir())}
+    return {path.name: path.read_bytes() for path in sorted((folder / "results").iterdir())}
 
 
 def assert_only_whole_files(folder):
@@ -83,6 +92,19 @@ def assert_only_whole_files(folder):
             assert len(list(csv.reader(path.open()))) == 26
 
 
+def assert_no_finished_epoch_is_lost(log):
+    """Every start goes on behind the last epoch that the killed training before it had logged."""
+    logged = 0
+    starts = []
+    for line in log.read_text().splitlines():
+        if start := re.match("([0-9]+) of 25 epochs are done", line):
+            starts.append(int(start[1]))
+            assert starts[-1] >= logged
+        elif epoch := re.match("epoch ([0-9]+)/25:", line):
+            logged = int(epoch[1])
+    assert starts[0] == 0 < starts[-1]
+
+
 def wait_for(condition, seconds=20):
     end = time.monotonic() + seconds
     while not condition():
@@ -90,26 +112,45 @@ def wait_for(condition, seconds=20):
         time.sleep(0.005)
 
 
-def test_a_training_killed_at_ten_random_moments_gives_the_same_bytes(processes, data, uninterrupted, tmp_path):
-    expected, seconds = uninterrupted
+@pytest.mark.parametrize("step", ["train", "try-learning-rate"])
+def test_a_training_killed_at_ten_random_moments_gives_the_same_bytes(processes, step, data, tmp_path):
+    start = time.monotonic()
+    assert main(command(data, tmp_path / "whole", step)) == 0
+    seconds = time.monotonic() - start
+    expected = results(tmp_path / "whole")
+
     delays = random.Random(0)
-    kills = 0
+    kills = finished = 0
     while kills < 10:
-        process = processes.Process(target=run, args=(command(data, tmp_path), tmp_path / "log"))
+        folder = tmp_path / str(finished)
+        folder.mkdir(exist_ok=True)
+        process = processes.Process(target=run, args=(command(data, folder, step), folder / "log"))
         process.start()
         process.join(delays.uniform(0, seconds))
         process.kill()
         process.join()
-        assert_only_whole_files(tmp_path)
+        assert_only_whole_files(folder)
         if process.exitcode == 0:
-            assert results(tmp_path) == expected
+            assert results(folder) == expected
+            finished += 1
         kills += process.exitcode == -signal.SIGKILL
         # As Snakemake does with the declared outputs of a job that failed or is about to run again.
-        shutil.rmtree(tmp_path / "checkpoints", ignore_errors=True)
+        shutil.rmtree(folder / "results", ignore_errors=True)
+    process = processes.Process(target=run, args=(command(data, folder, step), folder / "log"))
+    process.start()
+    process.join()
+    assert results(folder) == expected
+    for log in tmp_path.glob("*/log"):
+        assert_no_finished_epoch_is_lost(log)
+
+
+def test_a_complete_training_whose_results_are_lost_gives_them_again(data, uninterrupted, tmp_path, capfd):
     assert main(command(data, tmp_path)) == 0
-    assert results(tmp_path) == expected
-    assert re.search("^[1-9][0-9]* of 25 epochs are done", (tmp_path / "log").read_text(), re.MULTILINE)
-    assert not (tmp_path / "resume/run").exists()
+    shutil.rmtree(tmp_path / "results")
+    capfd.readouterr()
+    assert main(command(data, tmp_path)) == 0
+    assert capfd.readouterr().out.startswith("25 of 25 epochs are done")
+    assert results(tmp_path) == uninterrupted
 
 
 @pytest.fixture
@@ -129,7 +170,7 @@ def test_sigterm_stops_with_one_sentence_and_no_half_files(half_way):
     assert first.startswith("0 of 25 epochs are done; training on c")
     assert last == "error: stopped by SIGTERM; repeat the command to go on."
     assert all(line.startswith("epoch ") for line in epochs)
-    assert not (half_way / "checkpoints").exists()
+    assert not (half_way / "results").exists()
     assert not list(half_way.rglob(".*"))
 
 
@@ -155,7 +196,7 @@ def test_a_state_without_its_checkpoints_is_not_continued(half_way, data, uninte
     (half_way / "resume/run/01.safetensors").unlink()
     assert main(command(data, half_way)) == 0
     assert "does not fit: checkpoints are missing." in capfd.readouterr().out
-    assert results(half_way) == uninterrupted[0]
+    assert results(half_way) == uninterrupted
 
 
 def test_a_second_training_of_the_same_run_is_refused(processes, data, tmp_path, capfd):
@@ -176,7 +217,7 @@ def test_the_training_of_a_killed_parent_stops(data, tmp_path):
     arguments = [sys.executable, "-m", "neural_collapse", *command(data, tmp_path, epochs=10**6)]
     with open(tmp_path / "log", "w") as log:
         parent = subprocess.Popen(
-            ["sh", "-c", '"$@" & wait', "sh", *arguments],
+            ["sh", "-c", '"$@" --stop-with-parent $$ & wait', "sh", *arguments],
             stdout=log,
             stderr=log,
             env=os.environ | {"PYTHONPATH": str(LIBRARY)},
@@ -185,3 +226,8 @@ def test_the_training_of_a_killed_parent_stops(data, tmp_path):
     parent.kill()
     parent.wait()
     wait_for(lambda: "the process that started this training is gone" in (tmp_path / "log").read_text())
+
+
+def test_a_training_whose_parent_was_gone_before_it_began_stops_at_once(data, tmp_path, capfd):
+    assert main([*command(data, tmp_path), "--stop-with-parent", str(os.getpid())]) == 1
+    assert capfd.readouterr() == ("", "error: stopped, because the process that started this training is gone.\n")

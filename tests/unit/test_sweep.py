@@ -19,14 +19,15 @@ def data(tmp_path_factory):
 
 def flags(data, **changed):
     settings = tiny_training.settings(**{"epochs": 4, "learning_rate_drops": [2, 3]} | changed)
-    return ["--data", str(data), *tiny_training.flags(settings), "--threads", "1"]
+    return ["--data", str(data), *tiny_training.flags(settings), "--threads", "1", "--code-version", "1"]
 
 
 def test_a_sweep_finishes_names_what_diverged_and_is_trained_from(data, tmp_path, capfd):
     rates = [0.0001, 0.05, 1e30]
     tried = [tmp_path / f"{rate}.csv" for rate in rates]
     for rate, path in zip(rates, tried, strict=True):
-        assert main(["try-learning-rate", *flags(data, learning_rate=rate), "--output", str(path)]) == 0
+        arguments = [*flags(data, learning_rate=rate), "--resume", str(tmp_path / f"resume/{rate}")]
+        assert main(["try-learning-rate", *arguments, "--output", str(path)]) == 0
     table = pd.read_csv(tried[1])
     assert table.columns.tolist() == ["learning_rate", "epoch", "train_loss", "train_error", "test_error", "diverged"]
     assert table.epoch.tolist() == [1, 2, 3, 4]
@@ -47,7 +48,7 @@ def test_a_sweep_finishes_names_what_diverged_and_is_trained_from(data, tmp_path
     arguments = flags(data)
     place = arguments.index("--learning-rate")
     arguments[place : place + 2] = ["--learning-rate-from", str(choice)]
-    arguments += ["--measured-epochs", "2", "--code-version", "1", "--resume", str(tmp_path / "resume")]
+    arguments += ["--measured-epochs", "2", "--resume", str(tmp_path / "resume/run")]
     arguments += ["--checkpoints", str(tmp_path / "run"), "--history", str(tmp_path / "run/history.csv")]
     assert main(["train", *arguments]) == 0
     history = pd.read_csv(tmp_path / "run/history.csv")
@@ -61,7 +62,7 @@ def test_a_sweep_finishes_names_what_diverged_and_is_trained_from(data, tmp_path
 
 
 def test_a_single_training_that_diverges_fails_with_one_sentence(data, tmp_path, capfd):
-    arguments = [*flags(data, learning_rate=1e30), "--measured-epochs", "2", "--code-version", "1"]
+    arguments = [*flags(data, learning_rate=1e30), "--measured-epochs", "2"]
     arguments += ["--checkpoints", str(tmp_path / "run"), "--history", str(tmp_path / "run/history.csv")]
     assert main(["train", *arguments, "--resume", str(tmp_path / "resume")]) == 1
     error = capfd.readouterr().err
@@ -107,5 +108,5 @@ def test_a_choice_that_is_none_is_one_sentence(text, data, tmp_path, capfd):
     arguments[place : place + 2] = ["--learning-rate-from", str(choice)]
     for name in ("checkpoints", "history", "resume"):
         arguments += [f"--{name}", str(tmp_path / name)]
-    assert main(["train", *arguments, "--measured-epochs", "2", "--code-version", "1"]) == 1
+    assert main(["train", *arguments, "--measured-epochs", "2"]) == 1
     assert "not a file of `choose-learning-rate`" in capfd.readouterr().err

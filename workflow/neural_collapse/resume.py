@@ -18,9 +18,10 @@ from .training import EpochRecord, Training
 
 
 class WorkingFolder:
-    """Holds a training's state and its checkpoints until the training is complete.
+    """Holds a training's state and its checkpoints.
 
     Every file in it is written whole, so a training killed at any moment leaves a state to continue from.
+    All stay when the training is complete: until Snakemake has recorded its results, it may delete them.
 
     Parameters
     ----------
@@ -42,7 +43,6 @@ class WorkingFolder:
         found, arrays = read_metadata(self._state), read_arrays(self._state)
         history = [EpochRecord(int(epoch), *values) for epoch, *values in arrays.pop("history").tolist()]
         changed = [key for key in self.identity if found.get(key) != self.identity[key]]
-        # A training killed while it removed this folder has lost its final files with the failed job's outputs.
         if not all(self._checkpoint(epoch).exists() for epoch in self.measured if epoch <= len(history)):
             changed.append("checkpoints are missing")
         if changed:
@@ -61,15 +61,11 @@ class WorkingFolder:
         write_arrays(self._state, arrays, self.identity)
 
     def publish(self, checkpoints: Path) -> None:
-        """Give the measured networks their final names in `checkpoints` as well, then remove the working folder.
-
-        Until all of them have both names the folder can continue, so a kill in between loses nothing.
-        """
+        """Give the measured networks their final names in `checkpoints` as well."""
         for epoch in self.measured:
             source = self._checkpoint(epoch)
             with whole_file(checkpoints / source.name) as temporary:
                 _copy(source, temporary)
-        shutil.rmtree(self.folder, ignore_errors=True)  # a network file system keeps the open lock a little longer
 
     def _checkpoint(self, epoch: int) -> Path:
         return self.folder / f"{self.measured.index(epoch):02d}.safetensors"

@@ -1,5 +1,7 @@
 # Every file that is kept, layer by layer, and the records of how it was made.
 
+import shutil
+
 IMAGES = [f"{RESULTS}/data/{dataset}.safetensors" for dataset in STUDY.datasets]
 LAYERS = {
     "data": [*IMAGES, *(f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets)],
@@ -42,6 +44,9 @@ if workflow.is_main_process:
 onsuccess:
     if workflow.is_main_process:
         RECORDS.save()
+        # Other targets may succeed while a killed training waits to be continued.
+        if all(Path(file).exists() for file in LAYERS["sweep"] + LAYERS["train"]):
+            shutil.rmtree(f"{RESULTS}/resume", ignore_errors=True)
 
 
 onerror:

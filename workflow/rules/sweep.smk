@@ -21,11 +21,13 @@ rule try_learning_rate:
         settings=sweep_settings,
         code=lambda wildcards: code("try_learning_rate", f"networks.{family(STUDY.swept[wildcards.pair].network)}"),
         environment=pinned_packages("training"),
+        resume=f"{RESULTS}/resume/{{pair}}/{{rate}}",  # no run's folder: those end in the seed
     message:
         "Try learning rate {wildcards.rate} for {wildcards.pair}"
     shell:
         "{{ {params.images} exec python -m neural_collapse try-learning-rate --data {params.data} {params.settings} "
-        "--stop-with-parent --output {output}; }} > {log} 2>&1"
+        "--resume {params.resume} --code-version {params.code} --stop-with-parent $PPID "
+        "--output {output}; }} > {log} 2>&1"
 
 
 rule choose_learning_rate:

@@ -47,4 +47,4 @@ rule train_network:
         "{{ {params.images} exec python -m neural_collapse train --data {params.data} {params.settings} "
         "{params.learning_rate} --checkpoints {params.checkpoints} --history {output.history} "
         "--measured-epochs {params.measured} --resume {params.resume} --code-version {params.code} "
-        "--stop-with-parent; }} > {log} 2>&1"
+        "--stop-with-parent $PPID; }} > {log} 2>&1"

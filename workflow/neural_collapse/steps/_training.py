@@ -1,16 +1,21 @@
-"""What the steps that train share: their flags, their signals, their progress."""
+"""What the steps that train share: their flags, their signals, their progress, how they continue."""
 
 import argparse
 import contextlib
+import hashlib
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
+from ..datasets import read_dataset
 from ..errors import InputError
-from ..training import EpochRecord, Training, TrainingSettings
+from ..resume import WorkingFolder, locked
+from ..training import EpochRecord, Training, TrainingSettings, prepare_device
 from ._options import key_value
 
 
@@ -46,7 +51,20 @@ def training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", required=True, type=int, help="decides the initial weights and the order of examples")
     parser.add_argument("--threads", required=True, type=int, help="CPU threads; part of the result")
     parser.add_argument(
-        "--stop-with-parent", action="store_true", help="stop once the process that started this one is gone"
+        "--resume",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="the folder to work in; a killed training continues there, and it may be deleted after a complete one",
+    )
+    parser.add_argument(
+        "--code-version", required=True, help="names the code; a training begun by another is not continued"
+    )
+    parser.add_argument(
+        "--stop-with-parent",
+        type=int,
+        metavar="PID",
+        help="the process that starts this one; stop once it is gone",
     )
 
 
@@ -69,22 +87,47 @@ def training_settings(options: argparse.Namespace, learning_rate: float) -> Trai
 
 
 @contextlib.contextmanager
-def stop_requests(with_parent: bool) -> Iterator[Callable[[], None]]:
-    """Give a function that raises InputError once SIGTERM or SIGINT arrived, or the parent process is gone.
+def working_training(
+    options: argparse.Namespace, settings: TrainingSettings, measured: list[int]
+) -> Iterator[tuple[Training, WorkingFolder]]:
+    """Give a training at its start, and the folder `--resume`, locked, that holds where the last one was killed.
 
-    Until it is called nothing is stopped, so that no step of training and no file is left half done.
+    Raises InputError in between once the training is asked to stop.
     """
-    parent = os.getppid()
+    device = prepare_device(settings.precision, options.threads)
+    with locked(options.resume), _stop_requests(options.stop_with_parent) as check:
+        training = Training(read_dataset(options.data), settings, device, between_batches=check)
+        with open(options.data, "rb") as file:
+            data = hashlib.file_digest(file, "sha256").hexdigest()
+        identity = asdict(settings) | {
+            "measured_epochs": measured,
+            "threads": options.threads,
+            "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+            "torch": torch.__version__,
+            "code_version": options.code_version,
+            "data": data,
+        }
+        yield training, WorkingFolder(options.resume, identity, measured)
+
+
+@contextlib.contextmanager
+def _stop_requests(parent: int | None) -> Iterator[Callable[[], None]]:
+    """Give a function that raises InputError once SIGTERM or SIGINT arrived, or the process `parent` is gone.
+
+    Until it is called nothing is stopped, so that no step of training and no file is left half done. The parent may
+    be gone before this process has imported all it needs, so its number comes from outside.
+    """
     received = []
     before = {number: signal.signal(number, lambda *call: received.append(call[0])) for number in _STOP_SIGNALS}
 
     def check() -> None:
         if received:
             raise InputError(f"stopped by {signal.Signals(received[0]).name}; repeat the command to go on.")
-        if with_parent and os.getppid() != parent:
+        if parent is not None and os.getppid() != parent:
             raise InputError("stopped, because the process that started this training is gone.")
 
     try:
+        check()
         yield check
     finally:
         for number, handler in before.items():
@@ -94,13 +137,21 @@ def stop_requests(with_parent: bool) -> Iterator[Callable[[], None]]:
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def train_epochs(training: Training, first: int) -> Iterable[EpochRecord]:
-    """Train from epoch `first` to the last, showing the progress: a bar on a terminal, else a line an epoch."""
+def train_epochs(training: Training, folder: WorkingFolder) -> Iterator[EpochRecord]:
+    """Give the epochs that the folder has kept, then train the others, and keep each.
+
+    Shows the progress: a bar on a terminal, else a line an epoch.
+    """
     epochs = training.settings.epochs
-    print(f"{first - 1} of {epochs} epochs are done; training on {training.device} in {training.precision}", flush=True)
-    with tqdm(total=epochs, initial=first - 1, unit="epoch", disable=None) as bar:
-        for epoch in range(first, epochs + 1):
+    history = folder.restore(training)
+    done = len(history)
+    print(f"{done} of {epochs} epochs are done; training on {training.device} in {training.precision}", flush=True)
+    yield from history
+    with tqdm(total=epochs, initial=done, unit="epoch", disable=None) as bar:
+        for epoch in range(done + 1, epochs + 1):
             record = training.train_epoch(epoch)
+            history.append(record)
+            folder.keep(training, history)
             line = (
                 f"learning rate {record.learning_rate:.3g}, train loss {record.train_loss:.3e}, "
                 f"train error {record.train_error:.2%}, test error {record.test_error:.2%}"

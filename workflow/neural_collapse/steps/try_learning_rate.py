@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..datasets import read_dataset
 from ..storage import write_csv
-from ..training import DivergenceError, Training, prepare_device
-from ._training import stop_requests, train_epochs, training_arguments, training_settings
+from ..training import DivergenceError
+from ._training import train_epochs, training_arguments, training_settings, working_training
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,16 +18,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     settings = training_settings(options, options.learning_rate)
-    device = prepare_device(settings.precision, options.threads)
     rows = []
-    with stop_requests(options.stop_with_parent) as check:
-        training = Training(read_dataset(options.data), settings, device, between_batches=check)
+    with working_training(options, settings, measured=[]) as (training, folder):
         try:
-            for record in train_epochs(training, first=1):
+            for record in train_epochs(training, folder):
                 rows.append((record.epoch, record.train_loss, record.train_error, record.test_error, False))
         except DivergenceError as error:
             print(error, flush=True)
             rows.append((len(rows) + 1, None, None, None, True))
-    table = pd.DataFrame(rows, columns=["epoch", "train_loss", "train_error", "test_error", "diverged"])
-    table.insert(0, "learning_rate", options.learning_rate)
-    write_csv(options.output, table)
+        table = pd.DataFrame(rows, columns=["epoch", "train_loss", "train_error", "test_error", "diverged"])
+        table.insert(0, "learning_rate", options.learning_rate)
+        write_csv(options.output, table)
