@@ -24,8 +24,8 @@ format: .venv/installed-test
 	$(BIN)/snakefmt Snakefile workflow/rules/*.smk
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "error: $(PYTHON) is missing or older than Python 3.11; name another with PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "error: $(PYTHON) is no Python 3.11, 3.12 or 3.13; name another with PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 		{ echo "error: Python can't make virtual environments; on Debian run: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv

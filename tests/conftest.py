@@ -75,7 +75,7 @@ class Repository:
             return {}
         table = output.split("Job stats:\n")[-1].split("\n\n")[0].splitlines()[2:]
         jobs = {name: int(count) for name, count in (line.split() for line in table)}
-        return {name: count for name, count in jobs.items() if name not in ("total", "all", "figures")}
+        return {name: count for name, count in jobs.items() if name not in ("total", "all", "train", "figures")}
 
     def edit(self, file: str, old: str, new: str) -> None:
         text = (self.path / file).read_text()

@@ -1,6 +1,7 @@
 """Networks against published sizes, the dense block against its literal definition, and the promises of `build`."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from neural_collapse.errors import InputError
 from neural_collapse.networks import build, family
 from neural_collapse.networks.densenet import DenseBlock
+from neural_collapse.study import load_study, read_config
 
 
 @pytest.fixture(autouse=True)
@@ -125,10 +127,19 @@ def test_a_step_of_training(name, channels, image_size):
     assert len(layers) >= 4
 
 
-@pytest.mark.parametrize("name", ["vgg11", "resnet18", "densenet40", "densenet100"])
-def test_a_step_at_the_published_width(name):
-    network = build(name, in_channels=1, classes=10, image_size=32, seed=0)
-    F.cross_entropy(network(torch.randn(2, 1, 32, 32)), torch.tensor([0, 1])).backward()
+IMAGES = {"mnist": (1, 32), "fashionmnist": (1, 32), "svhn": (3, 32), "cifar10": (3, 32), "stl10": (3, 96)}
+PAPER = load_study(read_config(Path(__file__).parents[2] / "config.yaml"), "paper")
+
+
+@pytest.mark.parametrize(
+    ("name", "images"), sorted({(run.network, IMAGES[run.dataset]) for run in PAPER.runs}), ids=lambda value: str(value)
+)
+def test_every_network_of_the_paper_study_trains_a_step_on_its_images(name, images):
+    channels, size = images
+    network = build(name, in_channels=channels, classes=10, image_size=size, seed=0).to(
+        memory_format=torch.channels_last
+    )
+    F.cross_entropy(network(torch.randn(2, channels, size, size)), torch.tensor([0, 1])).backward()
     assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
 
 

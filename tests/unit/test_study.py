@@ -63,6 +63,10 @@ def changed(path, value):
             {"classes": 3, "examples_per_class": 4, "features": 5, "spectrum": [1], "horizon": 1},
             ["theory.a", "2 numbers", "found 1"],
         ),
+        ("studies/small/runs/digits-vgg11-scaled_mse", {"epochs": 9}, ["loss_options", "target_value", "found none"]),
+        ("studies/small/runs/digits-vgg11-mse/loss_options", {"k": 1}, ["loss_options", "no options", "found k"]),
+        ("studies/small/sweep", {"lowest": 1, "highest": 0.1}, ["sweep", "lowest, 1", "highest, 0.1"]),
+        ("data_root", 5, ["data_root", "5", "string"]),
     ],
 )
 def test_a_mistake_is_one_sentence(path, value, words):

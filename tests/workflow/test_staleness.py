@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.xdist_group("workflow")
@@ -132,6 +133,39 @@ def test_absent_images_make_nothing_stale(study):
     assert study.plan() == {}
 
 
+def test_a_users_own_data_is_followed_by_its_content(study):
+    file = study.path / "my data.npz"
+
+    def write(seed):
+        images = np.random.default_rng(seed).integers(0, 256, (30, 8, 8), dtype=np.uint8)
+        split = {"images": images, "labels": np.arange(30) % 3}
+        np.savez(file, **{f"{name}_{key}": value for name in ("train", "test") for key, value in split.items()})
+
+    write(seed=0)
+    study.edit("config.yaml", "      digits: {", "      mine: {source: arrays, path: my data.npz}\n      digits: {")
+    study.edit("config.yaml", "(?=      digits-vgg11-mse)", "      mine-vgg11-ce: {}\n")
+    card = "results/tiny/datasets/mine.json"
+    study.run("snakemake", "--cores", "1", card)
+    assert study.plan(card) == {}
+    write(seed=0)
+    assert study.plan(card) == {}
+    write(seed=1)
+    assert study.plan(card) == {"prepare_dataset": 1}
+    file.unlink()
+    assert study.plan(card) == {}, "the card says what the images were made of"
+
+
+def test_a_run_that_was_removed_comes_back_stale(study):
+    study.edit("config.yaml", "      digits-resnet18-mse: {}\n", "")
+    study.run("snakemake", "--cores", "2")
+    study.commit("One run less")
+    study.run("git", "checkout", "-q", "HEAD~1")
+    assert study.plan() == {}
+    study.run("git", "checkout", "-q", "main")
+    study.edit("config.yaml", "(?=    attack:)", "      digits-resnet18-mse: {learning_rate: 0.07}\n")
+    assert study.plan()["train_network"] == 1, "what is left of the run on the disk was made with another rate"
+
+
 def test_a_clone_redraws_a_figure_without_training(clone):
     assert clone.plan("figures") == {}
     figure = clone.path / "results/tiny/figures/figure-07.pdf"
@@ -171,7 +205,7 @@ def test_data_of_another_commit_is_refused_until_it_is_checked_out(study):
     assert study.plan() == {}
 
 
-def test_dvc_and_snakemake_agree_in_either_order(fresh, study, tmp_path):
+def test_dvc_and_snakemake_agree_in_either_order(study):
     assert study.run("git", "show", "--stat", "--format=", "HEAD").count("dvc.lock") == 1
     before = study.state_of()
     for command in (["dvc", "repro"], ["snakemake", "--cores", "2"], ["dvc", "repro"]):
@@ -204,6 +238,6 @@ def test_an_experiment_of_dvc_changes_one_run(study):
     assert "learning_rate" in study.run("dvc", "params", "diff")
 
 
-def test_a_missing_prerequisite_of_one_figure_is_all_that_is_made(fresh, tmp_path):
+def test_a_missing_prerequisite_of_one_figure_is_all_that_is_made(fresh):
     jobs = fresh.plan("results/tiny/figures/figure-07.pdf")
     assert jobs == {"prepare_dataset": 1, "train_network": 2, "extract_features": 2, "measure": 2, "figure": 1}

@@ -10,7 +10,7 @@ from torch import Tensor
 from .errors import InputError
 
 # Images whose gradients are taken at a time: of each, the largest network studied (DenseNet250) keeps 0.35 GB for them.
-_AT_ONCE = 50
+_AT_ONCE = 25
 
 
 def choose_images(available: int, count: int, *, seed: int) -> np.ndarray:

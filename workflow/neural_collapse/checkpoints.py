@@ -40,7 +40,8 @@ def load_network(path: str | Path) -> tuple[Network, int]:
 
 
 def use_strict_float32() -> None:
-    """Compute in full float32 on GPUs, and alike each time. TF32, cuDNN's default, puts a floor of 1e-6 under NC1."""
+    """Compute in full float32 on GPUs, and with cuDNN's reproducible kernels. TF32, its default, puts a floor of 1e-6
+    under NC1."""
     torch.backends.cuda.matmul.fp32_precision = "ieee"
     torch.backends.cudnn.conv.fp32_precision = "ieee"
     torch.backends.cudnn.deterministic = True

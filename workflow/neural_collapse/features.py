@@ -26,7 +26,8 @@ def take_snapshots(
 ) -> dict[str, Snapshot]:
     """Reduce the features of both splits, "train" and "test", to snapshots.
 
-    All features of a split are in memory at once, 4 N P bytes, because their nearest class centres are known last.
+    All features of a split are in memory at once, because their nearest class centres are known last: up to 8 N P bytes
+    on the device and 4 N P on the host, and as much for every inner layer.
 
     Parameters
     ----------

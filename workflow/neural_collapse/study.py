@@ -111,21 +111,25 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     runs = []
     for pair, (dataset, network, loss) in pairs.items():
         settings = _settings(f"{where}.runs.{pair}", study["training"], study["runs"][pair])
+        _check_loss_options(f"{where}.runs.{pair}.loss_options", loss, settings["loss_options"])
         if study["measured_epochs"] > settings["epochs"]:
             found = f"{study['measured_epochs']} epochs can't be measured in a run of {settings['epochs']}"
             raise InputError(f"{where}.measured_epochs: {found}, {pair}.")
         options = study["networks"].get(network, {})
         runs += [Run(dataset, network, loss, seed, settings, options) for seed in study["seeds"]]
     for key, system in study["theory"].items():
-        if len(system["spectrum"]) != system["classes"] - 1 or system["features"] < system["classes"] - 1:
+        least, most = system["classes"] - 1, system["classes"] * (system["examples_per_class"] - 1)
+        if len(system["spectrum"]) != least or not least <= system["features"] <= most:
             raise InputError(
-                f"{where}.theory.{key}: {system['classes']} classes need {system['classes'] - 1} numbers in `spectrum` "
-                f"and at least as many features; found {len(system['spectrum'])} and {system['features']}."
+                f"{where}.theory.{key}: needs {least} numbers in `spectrum` and from {least} to {most} features; "
+                f"found {len(system['spectrum'])} and {system['features']}."
             )
     for figure in study["figures"]:
         if figure not in known_figures():
             raise InputError(f"{where}.figures: {_unknown('figure', figure, known_figures())}")
     sweep = study["sweep"]
+    if sweep["lowest"] >= sweep["highest"]:
+        raise InputError(f"{where}.sweep: lowest, {sweep['lowest']}, must be less than highest, {sweep['highest']}.")
     return Study(
         name=name,
         runs=tuple(runs),
@@ -196,6 +200,13 @@ def _options_of(module: str) -> frozenset[str]:
 
 
 @functools.cache
+def _options_of_loss(name: str) -> frozenset[str]:
+    """The arguments of a loss after logits and labels."""
+    functions = [node for node in _tree(_LIBRARY / "losses.py").body if isinstance(node, ast.FunctionDef)]
+    return frozenset(a.arg for node in functions if node.name == name for a in node.args.args[2:])
+
+
+@functools.cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
@@ -252,6 +263,13 @@ def _check_network(where: str, name: str, options: dict[str, Any]) -> None:
     for key in options:
         if key not in allowed:
             raise InputError(f"{where}.{name}: {_unknown('option', key, allowed)}")
+
+
+def _check_loss_options(where: str, loss: str, options: dict[str, Any]) -> None:
+    needed = _options_of_loss(loss)
+    if set(options) != needed:
+        words = ", ".join(sorted(needed)) or "no options"
+        raise InputError(f"{where}: '{loss}' needs {words}, found {', '.join(options) or 'none'}.")
 
 
 def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 # What every rule shares: the study, the paths, the wildcards and how a job's settings and code reach Snakemake.
 
+import json
 import os
 import shlex
 import sys
@@ -11,6 +12,7 @@ WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path[:0] = [str(WORKFLOW), str(WORKFLOW / "rules")]
 
 from fingerprint import fingerprint
+from neural_collapse.datasets.preparation import content_digest
 from neural_collapse.errors import InputError
 from neural_collapse.networks import family
 from neural_collapse.study import literals, load_study, pinned_packages
@@ -22,17 +24,17 @@ from records import Records
 WITH_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 INTERPRETER = '"$CONDA_PREFIX/bin"' if WITH_CONDA else shlex.quote(os.path.dirname(sys.executable))
 shell.prefix(f'set -euo pipefail; export PYTHONPATH={shlex.quote(str(WORKFLOW))} PATH={INTERPRETER}:"$PATH"; ')
-os.environ["NEURAL_COLLAPSE_DATA"] = config.get("data_root", "datasets")
 
 try:
     STUDY = load_study(config)
 except InputError as error:
     sys.exit(f"error: {error}")
+os.environ["NEURAL_COLLAPSE_DATA"] = config.get("data_root", "datasets")
 
 RUNS = {run.name: run for run in STUDY.runs}
 RESULTS = f"results/{STUDY.name}"
 LOGS = f"logs/{STUDY.name}"
-GPU = int(os.path.exists("/dev/nvidia0"))
+GPU = int(any(os.path.exists(device) for device in ("/dev/nvidiactl", "/dev/dxg")))
 workflow.global_resources.setdefault("gpu", config.get("gpu_jobs", 1))
 
 
@@ -81,7 +83,7 @@ def flags(settings):
             continue
         values = value if isinstance(value, (list, tuple)) else [value]
         words += [f"--{name.replace('_', '-')}", *map(str, values)]
-    return " ".join(words)
+    return shlex.join(words)
 
 
 def identity(wildcards):

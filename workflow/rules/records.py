@@ -5,7 +5,8 @@ of its inputs. They are saved to results/<study>/provenance/<layer>.json after a
 another commit's provenance is found. What depends on the machine (times, job numbers) stays behind.
 
 The provenance also names the content of every output that DVC keeps. What lies on the disk must be that, or be absent,
-or have been made here since; anything else was changed behind the records' back and is refused.
+or have been made here since; anything else was changed behind the records' back and is refused. A file that no record
+speaks of (left from a run that was removed once, say) is made anew.
 """
 
 import contextlib
@@ -86,6 +87,7 @@ class Records:
                 self._put(path, carried.get(path))
             memory["provenance"] = digest
         self._forget_failed_jobs(carried)
+        self._mistrust_strangers()
         self._check(carried, memory)
         write_json(self._memory, memory)
 
@@ -97,7 +99,7 @@ class Records:
             jobs: dict[str, dict] = {}
             for path in outputs:
                 record = self._snakemake._read_record(path)
-                if record is not None:
+                if record is not None and record.rule is not None:
                     content = {name: record[name] for name in CARRIED}
                     key = json.dumps(content, sort_keys=True)
                     job = jobs.setdefault(key, {"outputs": {}, "record": content})
@@ -118,7 +120,14 @@ class Records:
         """The record of each output in the provenance, its own checksum added."""
         found = {}
         for path in self._provenance.glob("*.json"):
-            for job in json.loads(path.read_text())["jobs"]:
+            try:
+                jobs = json.loads(path.read_text())["jobs"]
+            except json.JSONDecodeError:
+                raise InputError(
+                    f"{path}: not whole, perhaps for a merge; take either side's (`git checkout --ours {path}`), "
+                    "and what it does not speak of is made anew."
+                ) from None
+            for job in jobs:
                 for output, checksum in job["outputs"].items():
                     found[output] = {"checksum": checksum, **job["record"]}
         return found
@@ -147,6 +156,14 @@ class Records:
             record = self._snakemake._read_record(path)
             if record is not None and record.endtime is not None and not os.path.exists(path):
                 self._put(path, carried.get(path))
+
+    def _mistrust_strangers(self) -> None:
+        """Give files without a record one that fits no job: Snakemake takes a file without a record for current."""
+        for path in self._all_outputs():
+            if self._snakemake._read_record(path) is None and os.path.exists(path):
+                record = MetadataRecord(record_format_version=KNOWN_FORMAT, incomplete=False, params=["unknown"])
+                self._snakemake._write_record(path, record)
+        self._snakemake._clear_cache()
 
     def _check(self, carried: dict[str, dict], memory: dict) -> None:
         for folder in self._kept_by_dvc:

@@ -5,6 +5,7 @@ own data is; `root`: the folder of torchvision's data sets), and the literals PA
 uses unless its configuration says otherwise.
 """
 
+import hashlib
 import importlib
 import math
 from dataclasses import dataclass
@@ -42,6 +43,17 @@ def load(source: str, *, path: str | Path | None = None, root: str | Path | None
     if source not in sources():
         raise InputError(f"no source of data is named '{source}'; known: {', '.join(sources())}.")
     return importlib.import_module(f".{source}", __package__).load(path=path, root=root)
+
+
+def content_digest(path: str | Path) -> str:
+    """The SHA-256 of a file, or of the names and contents of all files below a folder."""
+    path, digest = Path(path), hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            with open(file, "rb") as content:
+                name = "" if file == path else file.relative_to(path).as_posix()
+                digest.update(f"{name} {hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def prepare(

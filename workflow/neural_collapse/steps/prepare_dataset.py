@@ -1,6 +1,7 @@
 """Prepare a data set: sub-sample, pad, take each channel's mean and standard deviation."""
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..datasets import Dataset, write_dataset
-from ..datasets.preparation import load, prepare
+from ..datasets.preparation import content_digest, load, prepare
 from ..errors import InputError
 from ..storage import whole_file, write_json
 
@@ -38,6 +39,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    if options.expect is None:
+        _prepare(options)
+        return
+    with open(options.expect) as card:
+        fcntl.flock(card, fcntl.LOCK_EX)  # several jobs may find the images absent at once
+        if not Path(options.output).exists():
+            _prepare(options)
+
+
+def _prepare(options: argparse.Namespace) -> None:
     raw = load(options.source, path=options.path, root=options.root)
     dataset = prepare(
         raw,
@@ -50,6 +61,8 @@ def run(options: argparse.Namespace) -> None:
     with whole_file(options.output) as temporary:
         write_dataset(temporary, dataset)
         card = _card(dataset, temporary)
+        if options.path is not None:
+            card["source_sha256"] = content_digest(Path(options.path).expanduser())
         if options.expect and json.loads(Path(options.expect).read_text()) != card:
             raise InputError(
                 f"{options.output}: the images made here are not those of {options.expect}; fetch them with `dvc pull` "
