@@ -3,11 +3,10 @@
 import shutil
 
 IMAGES = [f"{RESULTS}/data/{dataset}.safetensors" for dataset in STUDY.datasets]
+TRIED = [f"{RESULTS}/sweep/{pair}/{rate}.csv" for pair in STUDY.swept for rate in STUDY.sweep_rates]
 LAYERS = {
     "data": [*IMAGES, *(f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets)],
-    "sweep": [f"{RESULTS}/sweep/{pair}/{rate}.csv" for pair in STUDY.swept for rate in STUDY.sweep_rates]
-    + [f"{RESULTS}/sweep/{pair}.json" for pair in STUDY.swept]
-    + [f"{RESULTS}/sweep/choices.csv"],
+    "sweep": [*TRIED, *(f"{RESULTS}/sweep/{pair}.json" for pair in STUDY.swept), f"{RESULTS}/sweep/choices.csv"],
     "train": [
         f"{RESULTS}/checkpoints/{run}/{file}"
         for run in RUNS
@@ -45,7 +44,7 @@ onsuccess:
     if workflow.is_main_process:
         RECORDS.save()
         # Other targets may succeed while a killed training waits to be continued.
-        if all(Path(file).exists() for file in LAYERS["sweep"] + LAYERS["train"]):
+        if all(Path(file).exists() for file in TRIED + LAYERS["train"]):
             shutil.rmtree(f"{RESULTS}/resume", ignore_errors=True)
 
 
