@@ -18,7 +18,11 @@ from torch import Tensor
 from neural_collapse import networks
 from neural_collapse.adversarial import deepfool
 
-NETWORKS = {"vgg11": {"width": 0.125}, "resnet18": {"width": 0.125}, "densenet40": {"growth_rate": 4}}
+NETWORKS = {
+    "vgg11": {"width": 0.125},
+    "resnet18": {"width": 0.125},
+    "densenet40": {"growth_rate": 4, "compression": 0.5},
+}
 EPOCHS = 10  # of training
 IMAGES = 100
 ROUNDS = 3

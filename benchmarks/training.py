@@ -18,7 +18,7 @@ the best number of workers found, which stay alive between epochs), NCHW, eager 
 torch as they are by default, loss and accuracy read after every batch; DenseNet as published, without this project's
 dense block. "Step" is the step alone, on batches that are already there; "epoch" includes loading. Rounds are
 interleaved, so that a slow moment of the machine hits all alike; the table gives medians, and ratios to the notebook's
-step or to its faster epoch. Both loops profit from the settings of malloc that the engine makes on a CPU.
+step or to its faster epoch.
 
 Roofline: for every operation of an eager step, the longer of FLOPs / (FLOP/s of a matrix product or, where that is
 faster, a convolution) and bytes read and written / (bytes/s of a copy), all timed in the same run, summed. The share is
@@ -31,6 +31,8 @@ ResNet18 and DenseNet40 in full, 32x32 and batch 128.
 """
 
 import argparse
+import contextlib
+import ctypes
 import functools
 import os
 import platform
@@ -55,8 +57,9 @@ from neural_collapse.training import Training, TrainingSettings, prepare_device
 from neural_collapse.vision import torchvision
 
 FULL = {"vgg11": {}, "resnet18": {}, "densenet40": {}}
-QUICK = {"vgg11": {"width": 0.125}, "resnet18": {"width": 0.125}, "densenet40": {"growth_rate": 4}}
+QUICK = {"vgg11": {"width": 0.125}, "resnet18": {"width": 0.125}, "densenet40": {"growth_rate": 4, "compression": 0.5}}
 RATE = 0.01
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
 
 
 def main() -> None:
@@ -280,6 +283,13 @@ def default_flags() -> None:
     torch.use_deterministic_algorithms(False)
     torch.backends.cuda.matmul.fp32_precision = "none"
     torch.backends.cudnn.conv.fp32_precision = "tf32"
+    os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
+    with contextlib.suppress(AttributeError):  # of another C library than GNU's
+        libc = ctypes.CDLL(None)
+        # Where GNU's own thresholds end up in a process that frees tensors: it adapts them upwards, to at most these.
+        for option, value in ((_M_MMAP_MAX, 65536), (_M_MMAP_THRESHOLD, 32 << 20), (_M_TRIM_THRESHOLD, 64 << 20)):
+            libc.mallopt(option, value)
+        libc.malloc_trim(0)
 
 
 def random_dataset(examples: int, image_size: int) -> Dataset:
