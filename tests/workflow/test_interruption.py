@@ -81,6 +81,7 @@ def test_a_terminated_snakemake_stops_its_training_and_an_edited_rate_starts_afr
 
 
 def test_a_second_snakemake_stops_with_one_sentence(long_study):
+    long_study.edit("config.yaml", "epochs: 120", "epochs: 400")
     first = start_training(long_study)
     before = long_study.state_of("results/tiny/metrics")
     assert long_study.plan("train") == {"train_network": 1}, "a dry run is no second one"
