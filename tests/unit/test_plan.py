@@ -14,7 +14,7 @@ from neural_collapse.study import load_study
 def study(runs, **settings):
     networks = {"vgg11": {"width": 0.125}, "resnet18": {"width": 0.125}}
     small = {"seeds": [0, 1], "measured_epochs": 3, "networks": networks}
-    system = {"classes": 3, "examples_per_class": 2, "features": 4, "spectrum": [1, 2], "horizon": 10}
+    system = {"classes": 3, "examples_per_class": 5, "features": 4, "spectrum": [1, 2], "horizon": 10}
     small |= {"theory": {"three": system}, "figures": ["figure-02", "figure-07", "figure-11"]}
     small |= {"training": {"epochs": 10, "batch_size": 64, "learning_rate": 0.1}, "runs": runs}
     return load_study({"study": "small", "studies": {"small": small | settings}})
