@@ -3,13 +3,15 @@
 Last shown, on two cores of an AMD EPYC (Zen 5) virtual machine, one thread, torch 2.13.0, Python 3.11; no GPU was at
 hand, so what runs on one (CUDA graph, TF32, bfloat16) was not run. Ratios to the notebook's loop:
 
-                                     step    with loading
-    --quick   VGG11, width 1/8       1.32    1.90
-              ResNet18, width 1/8    1.23    1.65
-              DenseNet40, k = 4      1.49    1.38
-    full      VGG11                  1.18    1.13    on a machine busy with other work
-              ResNet18               1.41    1.12
-              DenseNet40, k = 12     1.48    1.22
+                                     step    with loading: no worker    best number of workers
+    --quick   VGG11, width 1/8       1.34                      2.04                      1.61
+              ResNet18, width 1/8    1.36                      1.84                      1.48
+              DenseNet40, k = 4      1.48                      1.38                      1.37
+    full      VGG11                  1.18                                                1.13    on a busy machine,
+              ResNet18               1.41                                                1.12    and with the engine's
+              DenseNet40, k = 12     1.48                                                1.22    malloc for both
+
+A worker has the second core to itself there, while the engine keeps to one.
 
 About a third of the small ResNet's step is oneDNN preparing each convolution anew at every call; both loops pay that.
 

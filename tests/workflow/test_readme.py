@@ -34,6 +34,10 @@ def test_a_network_a_data_set_a_measure_and_a_figure_can_be_added(study):
     assert (study.path / "results/tiny/figures/figure-margin.png").stat().st_size > 10_000
 
 
+def test_no_number_is_left_to_be_filled_in():
+    assert not re.findall(r"\b[A-Z]+_[A-Z_]{2,}\b|^[A-Z]{4,}$", (ROOT / "README.md").read_text(), re.M)
+
+
 def test_the_documented_commands_exist(study):
     commands = next(
         block for block in (ROOT / "README.md").read_text().split("```") if "python -m neural_collapse --help" in block
