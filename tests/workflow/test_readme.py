@@ -35,7 +35,8 @@ def test_a_network_a_data_set_a_measure_and_a_figure_can_be_added(study):
 
 
 def test_no_number_is_left_to_be_filled_in():
-    assert not re.findall(r"\b[A-Z]+_[A-Z_]{2,}\b|^[A-Z]{4,}$", (ROOT / "README.md").read_text(), re.M)
+    prose = re.sub(r"^```.*?^```", "", (ROOT / "README.md").read_text(), flags=re.M | re.S)
+    assert not re.findall(r"\b[A-Z]+_[A-Z_]{2,}\b|^[A-Z]{4,}$", prose, re.M)
 
 
 def test_the_documented_commands_exist(study):
