@@ -1,7 +1,7 @@
 """DeepFool on a batch against one image at a time, and against foolbox.
 
-On two busy x86-64 cores (AMD EPYC; one thread, PyTorch 2.13), VGG11, ResNet18 and DenseNet40 of the quick study: 10, 8
-and 7 times faster than the same code one image at a time; 16, 16 and 17 times faster than one image at a time with a
+On an idle x86-64 core (AMD EPYC; one thread, PyTorch 2.13), VGG11, ResNet18 and DenseNet40 of the quick study: 6.7, 6.8
+and 5.7 times faster than the same code one image at a time; 11, 11 and 10 times faster than one image at a time with a
 forward pass for every gradient; 3 times faster than foolbox. Norms agree to 1e-4 in the median.
 
     PYTHONPATH=workflow python benchmarks/adversarial.py
