@@ -14,8 +14,9 @@ P = 4096 (39 to 118 times in runs beside other work). One run at each P:
 The notebook's way is what published notebooks do: everything in float32; one pass over batches for the class means; one
 for the covariance, class by class, as a sum of every example's outer product, and for every example's nearest class
 centre; the pseudo-inverse of the P x P covariance between classes; the inverse of the extended second moments for W_LS.
-Each way runs in a process of its own. In brackets: the seconds of all its cores together. "peak" is the memory needed
-beside the features and the libraries. Errors are relative, against float64 written in a third way.
+Each way runs in a process of its own, up to nine times; the seconds are medians, in brackets those of all its cores
+together. "peak" is the memory needed beside the features and the libraries. Errors are relative, against float64
+written in a third way.
 
     PYTHONPATH=workflow python benchmarks/measures.py [--features 512 4096] [--examples-per-class 500]
 """
@@ -23,6 +24,7 @@ beside the features and the libraries. Errors are relative, against float64 writ
 import argparse
 import multiprocessing
 import re
+import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -35,6 +37,7 @@ from neural_collapse import collapse_measures
 CLASSES = 10
 LAMBDA = 2.5e-3
 BATCH = 128
+REPETITIONS, ENOUGH = 9, 30.0  # of each way, unless they take more seconds together
 
 
 def make(features: int, per_class: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -132,13 +135,18 @@ def reference(features, labels, weight, bias) -> dict[str, float]:
 
 
 def run(way, features: int, per_class: int) -> tuple[float, float, float, dict[str, float]]:
-    """Seconds, seconds of all cores, peak memory in GiB, and the values of one way."""
+    """Seconds, seconds of all cores (both medians), peak memory in GiB, and the values of one way."""
     arrays = make(features, per_class)
     way(*make(64, 20))  # load what is loaded on first use
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here (Linux)
-    memory, start, core_start = peak_memory(), time.perf_counter(), time.process_time()
-    values = way(*arrays)
-    return time.perf_counter() - start, time.process_time() - core_start, peak_memory() - memory, values
+    memory = peak_memory()
+    seconds, core_seconds = [], []
+    while len(seconds) < REPETITIONS and sum(seconds) < ENOUGH:
+        start, core_start = time.perf_counter(), time.process_time()
+        values = way(*arrays)
+        seconds.append(time.perf_counter() - start)
+        core_seconds.append(time.process_time() - core_start)
+    return statistics.median(seconds), statistics.median(core_seconds), peak_memory() - memory, values
 
 
 def peak_memory() -> float:

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from neural_collapse.errors import InputError
-from neural_collapse.networks import build, family
+from neural_collapse.networks import build, densenet, family
 from neural_collapse.networks.densenet import DenseBlock
+from neural_collapse.networks.resnet import Convolution
 from neural_collapse.study import load_study, read_config
 
 
@@ -172,6 +173,24 @@ def test_the_seed_alone_decides_the_weights():
     assert not torch.equal(weights(1), first)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "stride", "size"), [(3, 1, 1), (3, 2, 1), (3, 2, 2), (3, 1, 2), (1, 2, 1), (1, 2, 2)]
+)
+def test_a_convolution_of_very_small_maps_is_that_of_torch(kernel, stride, size):
+    torch.manual_seed(0)
+    ours = Convolution(5, 4, kernel, stride=stride, padding=kernel // 2, bias=False).double()
+    theirs = nn.Conv2d(5, 4, kernel, stride=stride, padding=kernel // 2, bias=False).double()
+    theirs.load_state_dict(ours.state_dict())
+    maps = torch.randn(3, 5, size, size, dtype=torch.float64)
+    gradients = []
+    for convolution in (ours, theirs):
+        read = maps.clone().requires_grad_()
+        outputs = convolution(read)
+        (outputs * torch.arange(outputs.numel()).view(outputs.shape)).sum().backward()
+        gradients.append((outputs.detach(), read.grad, convolution.weight.grad))
+    torch.testing.assert_close(*gradients)
+
+
 # ---- the dense block ----
 
 
@@ -210,9 +229,17 @@ def random_block(bottleneck):
     return block, maps, generator
 
 
+@pytest.fixture
+def memory_is_scarce(monkeypatch):
+    """A CPU trains dense blocks as a GPU does."""
+    monkeypatch.setattr(densenet, "_COMFORTABLE", 0)
+
+
 @pytest.mark.parametrize("bottleneck", [False, True])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_dense_block_is_its_literal_definition(bottleneck, memory_format):
+@pytest.mark.parametrize("comfortable", [0, 2**31])
+def test_dense_block_is_its_literal_definition(bottleneck, memory_format, comfortable, monkeypatch):
+    monkeypatch.setattr(densenet, "_COMFORTABLE", comfortable)
     block, maps, generator = random_block(bottleneck)
     reference = copy.deepcopy(block)
     ours = maps.clone(memory_format=memory_format).requires_grad_()
@@ -248,26 +275,40 @@ def literal_evaluation(block, maps):
     return block.norm(maps).clamp(min=0).detach()
 
 
+def kept(block, maps):
+    """Bytes that the forward pass keeps for the backward pass, without those of the parameters."""
+    own = {parameter.data_ptr() for parameter in block.parameters()}
+    storages = {}
+
+    def keep(tensor):
+        if tensor.data_ptr() not in own:
+            storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        block(maps)
+    return sum(storages.values())
+
+
+@pytest.mark.usefixtures("memory_is_scarce")
 @pytest.mark.parametrize("bottleneck", [False, True])
 def test_dense_block_keeps_memory_linear_in_its_layers(bottleneck):
-    def kept(layers):
-        """Bytes that the forward pass keeps for the backward pass, without those of the parameters."""
-        block = DenseBlock(8, layers, 4, bottleneck)
-        own = {parameter.data_ptr() for parameter in block.parameters()}
-        storages = {}
-
-        def keep(tensor):
-            if tensor.data_ptr() not in own:
-                storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            block(torch.randn(4, 8, 8, 8))
-        return sum(storages.values())
-
-    assert kept(32) < 2.2 * kept(16)
+    maps = torch.randn(4, 8, 8, 8)
+    assert kept(DenseBlock(8, 32, 4, bottleneck), maps) < 2.2 * kept(DenseBlock(8, 16, 4, bottleneck), maps)
 
 
+@pytest.mark.parametrize("bottleneck", [False, True])
+def test_dense_block_on_a_cpu_is_literal_only_while_that_takes_little_memory(bottleneck, monkeypatch):
+    block, maps = DenseBlock(8, 16, 4, bottleneck), torch.randn(4, 8, 8, 8)
+    foreseen = 2 * sum(unit.norm.num_features for layer in block.layers for unit in layer) * 4 * 8 * 8 * 4
+    monkeypatch.setattr(densenet, "_COMFORTABLE", foreseen)
+    literally = kept(block, maps)
+    assert literally == pytest.approx(foreseen, rel=0.15)
+    monkeypatch.setattr(densenet, "_COMFORTABLE", foreseen - 1)
+    assert kept(block, maps) < literally / 3
+
+
+@pytest.mark.usefixtures("memory_is_scarce")
 def test_dense_block_under_autocast():
     block = DenseBlock(8, 6, 4, True)
     maps = torch.randn(8, 8, 8, 8, generator=torch.Generator().manual_seed(0))

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, lapack
 
 from .moments import Moments
+from .products import symmetric_times
 
 # Where rank is decided. Eigenvalues of a covariance count as zero below this share of the largest (float32 features are
 # rounded to 1e-14 of their variance); and standard deviations, or differences of means, below this share of the means.
@@ -157,7 +158,7 @@ def snr_support(moments: Moments) -> tuple[int, float]:
 
 def covariance_times(covariance: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Each row (k, P) times the covariance, given in full (P, P) or as eigenvalues (P,)."""
-    return rows * covariance if covariance.ndim == 1 else rows @ covariance
+    return rows * covariance if covariance.ndim == 1 else symmetric_times(covariance, rows)
 
 
 def quadratic_form(covariance: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -186,7 +187,7 @@ def _solve(covariance: np.ndarray, rows: np.ndarray, shift: float, floor: float)
     if covariance.ndim == 2:
         shifted = covariance.T.copy(order="F")  # the order of LAPACK; transposing changes nothing
         shifted[np.diag_indices_from(shifted)] += shift
-        norm = np.abs(shifted).sum(0).max()
+        norm = lapack.dlange("1", shifted)
         factor, failed = lapack.dpotrf(shifted, lower=True, clean=False, overwrite_a=True)
         smallest = 0.0 if failed else norm * lapack.dpocon(factor, norm, uplo=b"L")[0]
         if smallest > max(RANK_TOLERANCE * norm, floor):

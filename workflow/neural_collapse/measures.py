@@ -42,7 +42,7 @@ def collapse_measures(
     Name -> value, with the names and definitions of `geometry_measures`, `example_measures` (nearest class centres: of
     these features) and `decompose_loss`.
 
-    Every sum is centred and in float64. Takes two passes over the features and, beside them, the memory of four P x P
+    Every sum is centred and in float64. Takes two passes over the features and, beside them, the memory of three P x P
     matrices; fewer examples than features are first rotated into as many dimensions as there are examples and classes.
 
     Raises InputError, in one sentence, where shapes don't fit, a number isn't finite, or a class has no example.
@@ -60,9 +60,9 @@ def collapse_measures(
     moments = class_moments(features, labels, len(weight))
     offset = np.zeros(len(weight)) if bias is None else bias.astype(np.float64)
     return (
-        example_measures(features, labels, moments.class_means, weight, offset)
-        | geometry_measures(moments, weight)
+        geometry_measures(moments, weight)
         | decompose_loss(moments, weight, None if bias is None else offset, weight_decay_lambda)
+        | example_measures(features, labels, moments.class_means, weight, offset)
     )
 
 
@@ -187,8 +187,8 @@ def _largest_variance(moments: Moments, centred: np.ndarray) -> float:
     features = centred.shape[1]
 
     def times(vector: np.ndarray) -> np.ndarray:
-        vector = vector.ravel()
-        return covariance_times(moments.within_class_covariance, vector) + centred.T @ (centred @ vector) / len(centred)
+        row = vector.reshape(1, -1)
+        return covariance_times(moments.within_class_covariance, row) + row @ centred.T @ centred / len(centred)
 
     total_covariance = LinearOperator((features, features), matvec=times, dtype=np.float64)
     start = np.random.default_rng(0).standard_normal(features)  # ARPACK's own would differ from call to call

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
+from .products import add_squares, product
 from .storage import read_arrays, write_arrays
 
 
@@ -82,21 +83,24 @@ class Snapshot:
 def class_moments(features: np.ndarray, labels: np.ndarray, classes: int) -> Moments:
     """Moments of features (N, P), any real dtype, in memory, in two centred passes; labels (N,) in 0..classes-1.
 
-    Beside the features it needs the memory of two P x P matrices and a half. Every class needs an example.
+    Beside the features it needs the memory of one P x P matrix. Every class needs an example.
     """
     counts = np.bincount(labels, minlength=classes)
     sums = np.zeros((classes, features.shape[1]))
     for rows, chunk in _chunks(features):
-        sums += np.eye(classes)[labels[rows]].T @ chunk
+        sums += product(np.eye(classes)[labels[rows]].T, chunk)
     means = sums / counts[:, None]
 
-    covariance = np.zeros((features.shape[1],) * 2)
+    covariance = np.zeros((features.shape[1],) * 2, order="F")
     squares = np.zeros(classes)
+    scale = 1 / np.sqrt(classes * counts)
     for rows, residuals in _chunks(features):
         residuals -= means[labels[rows]]
-        squares += np.bincount(labels[rows], np.einsum("ij,ij->i", residuals, residuals), minlength=classes)
-        residuals /= np.sqrt(classes * counts[labels[rows]])[:, None]
-        covariance += residuals.T @ residuals
+        squares += np.bincount(labels[rows], _squared_norms(residuals), minlength=classes)
+        residuals *= scale[labels[rows], None]
+        add_squares(covariance, residuals)
+    for row in range(1, len(covariance)):
+        covariance[row, :row] = covariance[:row, row]
     return Moments(means, covariance, squares / counts)
 
 
@@ -128,12 +132,12 @@ def example_measures(
     for rows, centred in _chunks(features):
         centred -= centre
         truth = labels[rows]
-        scores = centred @ weight.T
+        scores = product(centred, weight.T)
         decided = (scores + (weight @ centre + bias)).argmax(1)
         wrong += np.count_nonzero(decided != truth)
         mismatched += np.count_nonzero(decided != _nearest(centred, centres - centre))
         with np.errstate(divide="ignore", invalid="ignore"):
-            cosines = scores / norms / np.sqrt(np.einsum("ij,ij->i", centred, centred))[:, None]
+            cosines = scores / norms / np.sqrt(_squared_norms(centred))[:, None]
         own = cosines[np.arange(len(truth)), truth]
         cosines[np.arange(len(truth)), truth] = -np.inf
         margins[rows] = own - cosines.max(1)
@@ -154,7 +158,7 @@ def nearest_centres(features: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 def _nearest(centred: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """argmin_c ‖h - centre_c‖ of features and centres about the same point near both, where no digits cancel."""
-    return (centred @ centres.T - (centres**2).sum(1) / 2).argmax(1)
+    return (product(centred, centres.T) - (centres**2).sum(1) / 2).argmax(1)
 
 
 def write_snapshots(path: str | Path, epochs: list[int], snapshots: dict[str, list[Snapshot]]) -> None:
@@ -208,9 +212,13 @@ def _nest(flat: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
+def _squared_norms(rows: np.ndarray) -> np.ndarray:
+    return np.linalg.vecdot(rows, rows)
+
+
 def _chunks(features: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Some rows at a time, and a copy of them in float64: 8 MB, or half of a P x P matrix where that is more."""
-    step = max(2**20 // features.shape[1], features.shape[1] // 2)
+    """Some rows at a time, and a copy of them in float64: 1 MB, to stay in cache, or as many rows as BLAS likes."""
+    step = max(2**17 // features.shape[1], 384)
     for start in range(0, len(features), step):
         rows = slice(start, start + step)
         yield rows, features[rows].astype(np.float64)

@@ -108,6 +108,11 @@ def sample_order(examples: int, *, seed: int, epoch: int) -> Tensor:
     return torch.randperm(examples, generator=generator)
 
 
+def _in_memory_order(tensor: Tensor) -> Tensor:
+    """A contiguous view of a parameter or gradient, whose channels are its last axis; fused SGD copies any other."""
+    return tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor
+
+
 def _spread(seed: int, epoch: int) -> int:
     """Independent seeds out of the run's one: for the initial weights (epoch 0) and for the order of each epoch."""
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
@@ -158,7 +163,8 @@ class Training:
         self.totals = torch.zeros(2, dtype=torch.float64, device=device)  # of the epoch's losses and errors
 
         self.parameters = list(self.network.parameters())
-        self.momentum = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.weights = [_in_memory_order(parameter.detach()) for parameter in self.parameters]
+        self.momentum = [torch.zeros_like(weight) for weight in self.weights]
         self.rate = 0.0
         self.step = self.eager_step
 
@@ -240,8 +246,8 @@ class Training:
         SGD starts its momentum as a copy of the first gradient; starting at zero gives the same.
         """
         sgd(
-            self.parameters,
-            [parameter.grad for parameter in self.parameters],
+            self.weights,
+            [_in_memory_order(parameter.grad) for parameter in self.parameters],
             self.momentum,
             weight_decay=self.settings.weight_decay,
             momentum=self.settings.momentum,

@@ -5,7 +5,8 @@ concatenates them anew, measures their batch statistics anew, and keeps its copi
 with the square of the block's layers. A channel's batch statistics are however the same whichever layer reads it, so
 here each channel is measured and normalised once, into one buffer; a layer scales, shifts and rectifies what it reads
 of the buffer, and does so again in the backward pass instead of keeping it (that part is due to Pleiss et al. 2017,
-arXiv 1707.06990). Algebraically nothing changes.
+arXiv 1707.06990). Algebraically nothing changes. A CPU however takes a fifth longer this way, so that it does all
+literally as long as that fits comfortably.
 """
 
 import numbers
@@ -30,6 +31,7 @@ _BLOCKS = {
     201: ((6, 12, 48, 32), 32),
     250: ((41, 41, 41), 24),
 }
+_COMFORTABLE = 2**31  # bytes that a dense block done literally may keep on a CPU
 _PIXELS = (0, 2, 3)  # the axes of maps (N, channels, h, w) that batch statistics run over
 
 
@@ -117,13 +119,17 @@ class DenseBlock(nn.Module):
         self.norm = nn.BatchNorm2d(channels + layers * growth)
 
     def forward(self, maps: Tensor) -> Tensor:
-        if self.training:
+        if self.training and not (maps.device.type == "cpu" and self._kept_literally(maps) <= _COMFORTABLE):
             return self._train(maps)
-        if not torch.is_grad_enabled():
+        if not self.training and not torch.is_grad_enabled():
             return self._evaluate(maps)
         for layer in self.layers:
             maps = torch.cat([maps, layer(maps)], dim=1)
         return F.relu(self.norm(maps), inplace=True)
+
+    def _kept_literally(self, maps: Tensor) -> int:
+        """Bytes kept for the backward pass by literal layers: what each unit normalises, and what it then convolves."""
+        return 2 * sum(unit.norm.num_features for layer in self.layers for unit in layer) * maps[:, :1].nbytes
 
     def _train(self, maps: Tensor) -> Tensor:
         units = [unit for layer in self.layers for unit in layer]

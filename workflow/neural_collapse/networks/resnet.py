@@ -1,6 +1,7 @@
 """Residual networks (He et al. 2016, arXiv 1512.03385) in torchvision's version, with a stem that fits the images."""
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ._network import SMALL_IMAGE, GlobalAveragePool, Network, initialise, scaled
 
@@ -43,9 +44,27 @@ def _stem(in_channels: int, channels: int, image_size: int) -> nn.Sequential:
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
     """A convolution that keeps the size (at stride 1) and its batch norm."""
     return (
-        nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
+        Convolution(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
     )
+
+
+class Convolution(nn.Conv2d):
+    """A square convolution without bias, of square maps; a matrix product where the maps are very small.
+
+    To prepare a convolution takes the libraries longer than such a product: of kernels of one pixel, or of kernels that
+    cover the whole map and have no other place on it.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        size, kernel, stride, padding = maps.shape[2], self.kernel_size[0], self.stride[0], self.padding[0]
+        pixels, weight = maps.permute(0, 2, 3, 1), self.weight.permute(0, 2, 3, 1)
+        if kernel == 1 and size <= 8:
+            return F.linear(pixels[:, ::stride, ::stride], weight[:, 0, 0]).permute(0, 3, 1, 2)
+        if size + padding <= kernel and size + 2 * padding < kernel + stride:
+            covering = weight[:, padding : padding + size, padding : padding + size]
+            return F.linear(pixels.flatten(1), covering.flatten(1))[:, :, None, None]
+        return super().forward(maps)
 
 
 class _Residual(nn.Module):
@@ -57,10 +76,9 @@ class _Residual(nn.Module):
         self.residual = residual
         same = stride == 1 and inputs == channels
         self.shortcut = nn.Identity() if same else nn.Sequential(*_convolution(inputs, channels, 1, stride))
-        self.relu = nn.ReLU(inplace=True)
 
     def forward(self, maps: Tensor) -> Tensor:
-        return self.relu(self.residual(maps) + self.shortcut(maps))
+        return self.residual(maps).add_(self.shortcut(maps)).relu_()
 
 
 class _BasicBlock(_Residual):
