@@ -123,7 +123,8 @@ def compare(name, network_options, dataset, batch, device, limits, options) -> N
                 precision = way.split()[1][:-1]
                 prepare_device(precision, options.threads)
                 warm = functools.partial(engines[precision].step, rows)
-            for _ in range(3):  # memory comes back from the system, as after every switch of flags
+            start = time.perf_counter()
+            while time.perf_counter() < start + 0.05:  # memory comes back from the system, as after any switch of flags
                 warm()
             elapsed = timed(action, device)
             if repetition:  # the first round warms up
