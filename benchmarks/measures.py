@@ -37,7 +37,8 @@ from neural_collapse import collapse_measures
 CLASSES = 10
 LAMBDA = 2.5e-3
 BATCH = 128
-REPETITIONS, ENOUGH = 9, 30.0  # of each way, unless they take more seconds together
+REPETITIONS = 9  # of each way,
+ENOUGH = 30.0  # unless they take more seconds together
 
 
 def make(features: int, per_class: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -133,21 +133,22 @@ def compare(name, network_options, dataset, batch, device, limits, options) -> N
     print(f"\n{name}, batch {batch}, {dataset.train_images.shape[2]} pixels a side")
     print(f"{'':32}{'images/s':>10}{'ratio':>8}{'to 0 workers':>14}{'roofline':>10}{'prepared in':>13}")
     for way, times in seconds.items():
-        kind = "step" if way.endswith("step") else "epoch"
-        bases = ["notebook, step"] if kind == "step" else [best_loading(seconds), "notebook, epoch, 0 workers"]
-        ratios = [
-            statistics.median(theirs / ours for theirs, ours in zip(seconds[base], times, strict=True))
-            for base in bases
-        ]
-        line = f"{way:32}{options.batches * batch / statistics.median(times):10.0f}{ratios[0]:8.2f}"
-        line += f"{ratios[-1]:14.2f}" if kind == "epoch" else " " * 14
-        if kind == "step":
-            precision = way.split()[1][:-1] if way.startswith("engine") else tiers(device)[0]
+        line = f"{way:32}{options.batches * batch / statistics.median(times):10.0f}"
+        if way.endswith("step"):
+            line += f"{ratio(seconds, 'notebook, step', way):8.2f}"
+        else:
+            line += f"{ratio(seconds, best_loading(seconds), way):8.2f}"
+            line += f"{ratio(seconds, 'notebook, epoch, 0 workers', way):14.2f}"
+        if way.startswith("engine") and way.endswith("step"):
+            precision = way.split()[1][:-1]
             bound = roofline(engines[precision], rows, *limits[precision])
-            line += f"{bound * options.batches / statistics.median(times):10.0%}"
-            if way.startswith("engine"):
-                line += f"{prepared[precision]:11.1f} s"
+            line += f"{'':14}{bound * options.batches / statistics.median(times):10.0%}{prepared[precision]:11.1f} s"
         print(line, flush=True)
+
+
+def ratio(seconds: dict[str, list[float]], base: str, way: str) -> float:
+    """How many times faster than `base` a way is, as the median over rounds."""
+    return statistics.median(theirs / ours for theirs, ours in zip(seconds[base], seconds[way], strict=True))
 
 
 def best_loading(seconds: dict[str, list[float]]) -> str:
@@ -315,7 +316,6 @@ def random_dataset(examples: int, image_size: int) -> Dataset:
     images = random.integers(0, 256, (examples, 1, image_size, image_size), dtype=np.uint8)
     labels = random.integers(0, 10, examples)
     names = tuple("0123456789")
-    # Few test images: an epoch of the engine ends with a test, one of the notebook's does not.
     return Dataset("random", images, labels, images[:10], labels[:10], names, np.array([0.5]), np.array([0.29]))
 
 

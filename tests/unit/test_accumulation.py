@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from neural_collapse import CollapseAccumulator
 from neural_collapse.errors import InputError
-from neural_collapse.moments import Moments, class_moments
+from neural_collapse.moments import Moments, class_moments, nearest_centres
 
 by_property = settings(max_examples=15, deadline=None, derandomize=True)
 
@@ -31,6 +31,21 @@ def test_one_pass_over_batches_gives_what_two_passes_over_all_give(name):
     case = CASES[name]
     batches = np.array_split(np.arange(len(case.labels)), 3)
     assert_same(accumulate(case, batches).moments(), class_moments(case.features, case.labels, len(case.weight)))
+
+
+@pytest.mark.parametrize("as_given", [np.float32, np.float64, np.int8, np.asfortranarray])
+def test_moments_of_more_examples_than_are_taken_at_once(as_given):
+    random = np.random.default_rng(0)
+    labels = random.permutation(np.arange(1000) % 3)
+    features = as_given(np.round(5 + labels[:, None] + random.standard_normal((1000, 400))))
+    classes = [features[labels == c].astype(np.float64) for c in range(3)]
+    means = np.stack([rows.mean(0) for rows in classes])
+    deviations = [rows - mean for rows, mean in zip(classes, means, strict=True)]
+    covariance = sum(np.einsum("ij,ik->jk", rows, rows) / len(rows) for rows in deviations) / 3
+    variances = np.array([(rows**2).sum(1).mean() for rows in deviations])
+    assert_same(class_moments(features, labels, 3), Moments(means, covariance, variances))
+    distances = np.linalg.norm(features[:, None].astype(np.float64) - means, axis=2)
+    np.testing.assert_array_equal(nearest_centres(features, means), distances.argmin(1))
 
 
 @by_property

@@ -105,9 +105,12 @@ NARROW = {
 }
 
 
-@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize(
+    ("name", "comfortable"), [*((name, 2**31) for name in NARROW), ("densenet40", 0), ("densenet121", 0)]
+)
 @pytest.mark.parametrize(("channels", "image_size"), [(1, 8), (1, 28), (3, 32), (3, 96)])
-def test_a_step_of_training(name, channels, image_size):
+def test_a_step_of_training(name, comfortable, channels, image_size, monkeypatch):
+    monkeypatch.setattr(densenet, "_COMFORTABLE", comfortable)
     network = build(name, in_channels=channels, classes=4, image_size=image_size, seed=1, **NARROW[name]).double()
     images = torch.randn(4, channels, image_size, image_size, generator=torch.Generator().manual_seed(0)).double()
     last = copy.deepcopy(network).to(memory_format=torch.channels_last)
@@ -173,22 +176,28 @@ def test_the_seed_alone_decides_the_weights():
     assert not torch.equal(weights(1), first)
 
 
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize(
-    ("kernel", "stride", "size"), [(3, 1, 1), (3, 2, 1), (3, 2, 2), (3, 1, 2), (1, 2, 1), (1, 2, 2)]
-)
-def test_a_convolution_of_very_small_maps_is_that_of_torch(kernel, stride, size):
+    ("kernel", "stride", "size", "small"),
+    [
+        (3, 1, 1, True), (3, 2, 1, True), (3, 2, 2, True), (3, 1, 2, False), (7, 2, 3, False),
+        (1, 1, 4, True), (1, 2, 5, True), (1, 2, 8, True), (1, 2, 9, False),
+    ],
+)  # fmt: skip
+def test_a_convolution_of_very_small_maps_is_that_of_torch(kernel, stride, size, small, memory_format):
     torch.manual_seed(0)
     ours = Convolution(5, 4, kernel, stride=stride, padding=kernel // 2, bias=False).double()
     theirs = nn.Conv2d(5, 4, kernel, stride=stride, padding=kernel // 2, bias=False).double()
     theirs.load_state_dict(ours.state_dict())
     maps = torch.randn(3, 5, size, size, dtype=torch.float64)
-    gradients = []
+    found = []
     for convolution in (ours, theirs):
-        read = maps.clone().requires_grad_()
-        outputs = convolution(read)
+        read = maps.clone(memory_format=memory_format).requires_grad_()
+        outputs = convolution.to(memory_format=memory_format)(read)
         (outputs * torch.arange(outputs.numel()).view(outputs.shape)).sum().backward()
-        gradients.append((outputs.detach(), read.grad, convolution.weight.grad))
-    torch.testing.assert_close(*gradients)
+        found.append((outputs, read.grad, convolution.weight.grad))
+    torch.testing.assert_close(*found)
+    assert ("Convolution" in found[0][0].grad_fn.name()) != small
 
 
 # ---- the dense block ----

@@ -27,5 +27,5 @@ def test_rows_times_a_symmetric_matrix(order, count):
 
 def test_squares_are_added_in_place():
     rows, total = RANDOM.standard_normal((7, 5)), np.ones((5, 5), order="F")
-    add_squares(total, rows)
+    assert add_squares(total, rows) is total
     np.testing.assert_allclose(np.triu(total), np.triu(1 + np.einsum("ij,ik->jk", rows, rows)), rtol=1e-13)

@@ -92,8 +92,8 @@ def assert_only_whole_files(folder):
             assert len(list(csv.reader(path.open()))) == 26
 
 
-def assert_no_finished_epoch_is_lost(log):
-    """Every start goes on behind the last epoch that the killed training before it had logged."""
+def starts_that_lose_no_finished_epoch(log):
+    """How many epochs were done at every start: at least those that the killed training before it had logged."""
     logged = 0
     starts = []
     for line in log.read_text().splitlines():
@@ -102,7 +102,8 @@ def assert_no_finished_epoch_is_lost(log):
             assert starts[-1] >= logged
         elif epoch := re.match("epoch ([0-9]+)/25:", line):
             logged = int(epoch[1])
-    assert starts[0] == 0 < starts[-1]
+    assert starts[0] == 0
+    return starts
 
 
 def wait_for(condition, seconds=20):
@@ -140,8 +141,8 @@ def test_a_training_killed_at_ten_random_moments_gives_the_same_bytes(processes,
     process.start()
     process.join()
     assert results(folder) == expected
-    for log in tmp_path.glob("*/log"):
-        assert_no_finished_epoch_is_lost(log)
+    starts = [starts_that_lose_no_finished_epoch(log) for log in tmp_path.glob("*/log")]
+    assert max(map(max, starts)) > 0
 
 
 def test_a_complete_training_whose_results_are_lost_gives_them_again(data, uninterrupted, tmp_path, capfd):

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, lapack
 
 from .moments import Moments
-from .products import symmetric_times
+from .products import columns, symmetric_times
 
 # Where rank is decided. Eigenvalues of a covariance count as zero below this share of the largest (float32 features are
 # rounded to 1e-14 of their variance); and standard deviations, or differences of means, below this share of the means.
@@ -185,13 +185,14 @@ def _solve(covariance: np.ndarray, rows: np.ndarray, shift: float, floor: float)
     Eigenvalues of Sigma below `floor` count as zero, as those of `_pseudo_inverse` do.
     """
     if covariance.ndim == 2:
-        shifted = covariance.T.copy(order="F")  # the order of LAPACK; transposing changes nothing
+        shifted = columns(covariance)[0].copy(order="F")
         shifted[np.diag_indices_from(shifted)] += shift
         norm = lapack.dlange("1", shifted)
         factor, failed = lapack.dpotrf(shifted, lower=True, clean=False, overwrite_a=True)
         smallest = 0.0 if failed else norm * lapack.dpocon(factor, norm, uplo=b"L")[0]
         if smallest > max(RANK_TOLERANCE * norm, floor):
             return lapack.dpotrs(factor, rows.T, lower=True)[0].T, np.zeros_like(rows)
+        del shifted, factor  # before more memory of that size is needed
         eigenvalues, vectors = np.linalg.eigh(covariance)
         solved, unseen = _solve(eigenvalues, rows @ vectors, shift, floor)
         return solved @ vectors.T, unseen @ vectors.T

@@ -21,6 +21,7 @@ from .decomposition import (
 )
 from .errors import InputError
 from .moments import Moments, Snapshot, class_moments, example_measures
+from .products import product
 
 
 def collapse_measures(
@@ -43,7 +44,8 @@ def collapse_measures(
     these features) and `decompose_loss`.
 
     Every sum is centred and in float64. Takes two passes over the features and, beside them, the memory of three P x P
-    matrices; fewer examples than features are first rotated into as many dimensions as there are examples and classes.
+    matrices, or four where features don't vary in some direction and lambda is 0; fewer examples than features are
+    first rotated into as many dimensions as there are examples and classes.
 
     Raises InputError, in one sentence, where shapes don't fit, a number isn't finite, or a class has no example.
     """
@@ -188,7 +190,8 @@ def _largest_variance(moments: Moments, centred: np.ndarray) -> float:
 
     def times(vector: np.ndarray) -> np.ndarray:
         row = vector.reshape(1, -1)
-        return covariance_times(moments.within_class_covariance, row) + row @ centred.T @ centred / len(centred)
+        between = product(product(row, centred.T), centred) / len(centred)
+        return covariance_times(moments.within_class_covariance, row) + between
 
     total_covariance = LinearOperator((features, features), matvec=times, dtype=np.float64)
     start = np.random.default_rng(0).standard_normal(features)  # ARPACK's own would differ from call to call

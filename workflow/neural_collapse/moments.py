@@ -83,7 +83,7 @@ class Snapshot:
 def class_moments(features: np.ndarray, labels: np.ndarray, classes: int) -> Moments:
     """Moments of features (N, P), any real dtype, in memory, in two centred passes; labels (N,) in 0..classes-1.
 
-    Beside the features it needs the memory of one P x P matrix. Every class needs an example.
+    Beside the features it needs the memory of one P x P matrix and of some rows. Every class needs an example.
     """
     counts = np.bincount(labels, minlength=classes)
     sums = np.zeros((classes, features.shape[1]))
@@ -98,7 +98,7 @@ def class_moments(features: np.ndarray, labels: np.ndarray, classes: int) -> Mom
         residuals -= means[labels[rows]]
         squares += np.bincount(labels[rows], _squared_norms(residuals), minlength=classes)
         residuals *= scale[labels[rows], None]
-        add_squares(covariance, residuals)
+        covariance = add_squares(covariance, residuals)
     for row in range(1, len(covariance)):
         covariance[row, :row] = covariance[:row, row]
     return Moments(means, covariance, squares / counts)
@@ -217,7 +217,7 @@ def _squared_norms(rows: np.ndarray) -> np.ndarray:
 
 
 def _chunks(features: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Some rows at a time, and a copy of them in float64: 1 MB, to stay in cache, or as many rows as BLAS likes."""
+    """Some rows at a time, and a copy of them in float64: 1 MB, to stay in cache, or what keeps products fast."""
     step = max(2**17 // features.shape[1], 384)
     for start in range(0, len(features), step):
         rows = slice(start, start + step)

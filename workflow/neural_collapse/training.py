@@ -89,8 +89,7 @@ def prepare_device(precision: str, threads: int) -> torch.device:
 def _keep_freed_memory() -> None:
     """Let the GNU C library keep all freed memory for the next step, as it keeps small pieces.
 
-    Returned to the system it comes back empty, page by page: a tenth of a step of VGG11 on a CPU, a quarter of
-    DenseNet40's.
+    Returned to the system it comes back empty, page by page: a tenth of a step of VGG11 on a CPU.
     """
     with contextlib.suppress(AttributeError):  # of another C library
         mallopt = ctypes.CDLL(None).mallopt
@@ -108,8 +107,8 @@ def sample_order(examples: int, *, seed: int, epoch: int) -> Tensor:
     return torch.randperm(examples, generator=generator)
 
 
-def _in_memory_order(tensor: Tensor) -> Tensor:
-    """A contiguous view of a parameter or gradient, whose channels are its last axis; fused SGD copies any other."""
+def _channels_last(tensor: Tensor) -> Tensor:
+    """A contiguous view of a parameter, its gradient or its momentum in channels-last memory; SGD copies any other."""
     return tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor
 
 
@@ -163,8 +162,7 @@ class Training:
         self.totals = torch.zeros(2, dtype=torch.float64, device=device)  # of the epoch's losses and errors
 
         self.parameters = list(self.network.parameters())
-        self.weights = [_in_memory_order(parameter.detach()) for parameter in self.parameters]
-        self.momentum = [torch.zeros_like(weight) for weight in self.weights]
+        self.momentum = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.rate = 0.0
         self.step = self.eager_step
 
@@ -246,9 +244,9 @@ class Training:
         SGD starts its momentum as a copy of the first gradient; starting at zero gives the same.
         """
         sgd(
-            self.weights,
-            [_in_memory_order(parameter.grad) for parameter in self.parameters],
-            self.momentum,
+            [_channels_last(parameter) for parameter in self.parameters],
+            [_channels_last(parameter.grad) for parameter in self.parameters],
+            [_channels_last(buffer) for buffer in self.momentum],
             weight_decay=self.settings.weight_decay,
             momentum=self.settings.momentum,
             lr=self.rate,

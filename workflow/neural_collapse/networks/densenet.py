@@ -1,12 +1,14 @@
-"""Densely connected networks (Huang et al. 2017, arXiv 1608.06993), trained with memory linear in the depth of a block.
+"""Densely connected networks (Huang et al. 2017, arXiv 1608.06993), trained in memory linear in the depth of a block.
 
 Every layer of a dense block normalises and reads the outputs of all layers before it. Done literally, each layer
 concatenates them anew, measures their batch statistics anew, and keeps its copies for the backward pass: memory grows
 with the square of the block's layers. A channel's batch statistics are however the same whichever layer reads it, so
 here each channel is measured and normalised once, into one buffer; a layer scales, shifts and rectifies what it reads
 of the buffer, and does so again in the backward pass instead of keeping it (that part is due to Pleiss et al. 2017,
-arXiv 1707.06990). Algebraically nothing changes. A CPU however takes a fifth longer this way, so that it does all
-literally as long as that fits comfortably.
+arXiv 1707.06990). Algebraically nothing changes.
+
+A CPU takes up to a fifth longer this way than literally, so that it does literally those blocks that then keep at most
+`_COMFORTABLE` bytes.
 """
 
 import numbers
@@ -31,7 +33,7 @@ _BLOCKS = {
     201: ((6, 12, 48, 32), 32),
     250: ((41, 41, 41), 24),
 }
-_COMFORTABLE = 2**31  # bytes that a dense block done literally may keep on a CPU
+_COMFORTABLE = 2**31  # bytes, a block
 _PIXELS = (0, 2, 3)  # the axes of maps (N, channels, h, w) that batch statistics run over
 
 

@@ -50,13 +50,16 @@ def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> tup
 
 
 class Convolution(nn.Conv2d):
-    """A square convolution without bias, of square maps; a matrix product where the maps are very small.
+    """A square convolution of square maps, without bias and padded by half its kernel; on a CPU, of very small maps a
+    matrix product.
 
-    To prepare a convolution takes the libraries longer than such a product: of kernels of one pixel, or of kernels that
-    cover the whole map and have no other place on it.
+    Preparing a convolution takes oneDNN longer than that product: for 1x1 kernels, and for kernels that fit on the map
+    in one place only.
     """
 
     def forward(self, maps: Tensor) -> Tensor:
+        if maps.device.type != "cpu":
+            return super().forward(maps)
         size, kernel, stride, padding = maps.shape[2], self.kernel_size[0], self.stride[0], self.padding[0]
         pixels, weight = maps.permute(0, 2, 3, 1), self.weight.permute(0, 2, 3, 1)
         if kernel == 1 and size <= 8:
