@@ -1,15 +1,15 @@
 """The measures of `collapse_measures` against those of a notebook, on the same features.
 
-7 to 15 times faster at P = 512 in six runs on two idle x86-64 cores (10 to 11 times with one thread), 59 times at
-P = 4096 (39 to 118 times in runs beside other work). One run at each P:
+On two x86-64 cores, 14 to 32 times faster at P = 512 (ten runs; 21 times with one thread), 78 times at P = 4096, where
+ours then took 0.15 GiB more and 0.2 s longer than it does now:
 
     10 classes of 500 examples, 2 threads
-    P = 512, 10 times faster
-      notebook     0.47 s (0.93), peak  0.04 GiB, errors: nc1 2e-07, loss_nc1 3e-04, loss_nc23 2e+03, loss_perp 1e-03
-      ours         0.04 s (0.09), peak  0.03 GiB, errors: nc1 4e-16, loss_nc1 9e-16, loss_nc23 2e-11, loss_perp 7e-16
-    P = 4096, 59 times faster
-      notebook   140.52 s (246.80), peak  1.56 GiB, errors: nc1 6e-08, loss_nc1 1e-02, loss_nc23 2e+06, loss_perp 3e-02
-      ours         2.36 s (4.32), peak  0.41 GiB, errors: nc1 6e-16, loss_nc1 1e-15, loss_nc23 2e-10, loss_perp 3e-14
+    P = 512, 14 times faster
+      notebook     0.51 s (1.01), peak  0.05 GiB, errors: nc1 2e-07, loss_nc1 3e-04, loss_nc23 2e+03, loss_perp 1e-03
+      ours         0.04 s (0.07), peak  0.01 GiB, errors: nc1 2e-15, loss_nc1 1e-15, loss_nc23 3e-11, loss_perp 4e-16
+    P = 4096, 78 times faster
+      notebook   164.50 s (293.26), peak  1.56 GiB, errors: nc1 6e-08, loss_nc1 1e-02, loss_nc23 2e+06, loss_perp 3e-02
+      ours         2.12 s (3.94), peak  0.43 GiB, errors: nc1 6e-16, loss_nc1 1e-15, loss_nc23 4e-10, loss_perp 4e-15
 
 The notebook's way is what published notebooks do: everything in float32; one pass over batches for the class means; one
 for the covariance, class by class, as a sum of every example's outer product, and for every example's nearest class

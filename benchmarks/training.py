@@ -4,12 +4,12 @@ Last shown, on two cores of an AMD EPYC (Zen 5) virtual machine, one thread, tor
 hand, so what runs on one (CUDA graph, TF32, bfloat16) was not run. Ratios to the notebook's loop:
 
                                      step    with loading: no worker    best number of workers
-    --quick   VGG11, width 1/8       1.34                      2.04                      1.61
-              ResNet18, width 1/8    1.36                      1.84                      1.48
-              DenseNet40, k = 4      1.48                      1.38                      1.37
-    full      VGG11                  1.18                                                1.13    on a busy machine,
-              ResNet18               1.41                                                1.12    and with the engine's
-              DenseNet40, k = 12     1.48                                                1.22    malloc for both
+    --quick   VGG11, width 1/8       1.35                      2.49                      1.69
+              ResNet18, width 1/8    1.28                      2.12                      1.55    1.28 to 1.37 in others
+              DenseNet40, k = 4      1.39                      1.56                      1.46
+    full      VGG11                  1.17                      1.16                      1.16    two rounds of two steps
+              ResNet18               1.12                      1.15                      1.14
+              DenseNet40, k = 12     1.56                      1.50                      1.50
 
 A worker has the second core to itself there, while the engine keeps to one.
 
