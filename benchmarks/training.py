@@ -18,8 +18,8 @@ the best number of workers found, which stay alive between epochs), NCHW, eager 
 torch as they are by default, loss and accuracy read after every batch; DenseNet and ResNet as published, without what
 this project's do for speed. "Step" is the step alone, on batches that are already there; "epoch" includes loading, and
 no test. Rounds are interleaved, so that a slow moment of the machine hits all alike; the table gives medians, and
-ratios to the notebook's step, to the faster of its epochs, and to its epoch without workers. "Prepared in" is what a first
-epoch takes longer than a second.
+ratios to the notebook's step, to the faster of its epochs, and to its epoch without workers. "Prepared in" is what a
+first epoch takes longer than a second.
 
 Roofline: for every operation of an eager step, the longer of FLOPs / (FLOP/s of a matrix product or, where that is
 faster, a convolution) and bytes read and written / (bytes/s of a copy), all timed in the same run, summed. The share is
