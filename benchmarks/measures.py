@@ -1,6 +1,6 @@
 """The measures of `collapse_measures` against those of a notebook, on the same features.
 
-On two x86-64 cores, 14 to 32 times faster at P = 512 (ten runs; 21 times with one thread), 78 times at P = 4096, where
+On two x86-64 cores, 14 to 32 times faster at P = 512 (nine runs; 21 times with one thread), 78 times at P = 4096, where
 ours then took 0.15 GiB more and 0.2 s longer than it does now:
 
     10 classes of 500 examples, 2 threads
