@@ -53,8 +53,8 @@ from torch.utils.flop_counter import flop_registry
 
 from neural_collapse.datasets import Dataset
 from neural_collapse.networks import build
+from neural_collapse.networks._convolution import Convolution
 from neural_collapse.networks.densenet import DenseBlock
-from neural_collapse.networks.resnet import Convolution
 from neural_collapse.training import Training, TrainingSettings, prepare_device
 from neural_collapse.vision import torchvision
 

@@ -11,8 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from neural_collapse.errors import InputError
 from neural_collapse.networks import build, densenet, family
+from neural_collapse.networks._convolution import Convolution, _joining_elements
 from neural_collapse.networks.densenet import DenseBlock
-from neural_collapse.networks.resnet import Convolution
 from neural_collapse.study import load_study, read_config
 
 
@@ -178,26 +178,37 @@ def test_the_seed_alone_decides_the_weights():
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize(
-    ("kernel", "stride", "size", "small"),
+    ("kernel", "stride", "size", "outputs", "small"),
     [
-        (3, 1, 1, True), (3, 2, 1, True), (3, 2, 2, True), (3, 1, 2, False), (7, 2, 3, False),
-        (1, 1, 4, True), (1, 2, 5, True), (1, 2, 8, True), (1, 2, 9, False),
+        (3, 1, 1, 4, True), (3, 2, 1, 4, True), (3, 1, 2, 4, True), (3, 2, 2, 20, True), (3, 1, 4, 4, True),
+        (3, 2, 4, 9, True), (7, 2, 5, 4, True), (3, 1, 4, 10, False), (3, 1, 5, 6, False), (3, 2, 8, 4, False),
+        (1, 1, 4, 4, True), (1, 2, 5, 20, True), (1, 2, 8, 4, True), (1, 2, 9, 4, False),
     ],
 )  # fmt: skip
-def test_a_convolution_of_very_small_maps_is_that_of_torch(kernel, stride, size, small, memory_format):
+def test_a_convolution_of_very_small_maps_is_that_of_torch(kernel, stride, size, outputs, small, memory_format):
     torch.manual_seed(0)
-    ours = Convolution(5, 4, kernel, stride=stride, padding=kernel // 2, bias=False).double()
-    theirs = nn.Conv2d(5, 4, kernel, stride=stride, padding=kernel // 2, bias=False).double()
+    ours = Convolution(5, outputs, kernel, stride).double()
+    theirs = nn.Conv2d(5, outputs, kernel, stride, padding=kernel // 2, bias=False).double()
     theirs.load_state_dict(ours.state_dict())
     maps = torch.randn(3, 5, size, size, dtype=torch.float64)
     found = []
     for convolution in (ours, theirs):
         read = maps.clone(memory_format=memory_format).requires_grad_()
-        outputs = convolution.to(memory_format=memory_format)(read)
-        (outputs * torch.arange(outputs.numel()).view(outputs.shape)).sum().backward()
-        found.append((outputs, read.grad, convolution.weight.grad))
+        results = convolution.to(memory_format=memory_format)(read)
+        (results * torch.arange(results.numel()).view(results.shape)).sum().backward()
+        found.append((results, read.grad, convolution.weight.grad))
     torch.testing.assert_close(*found)
+    assert found[0][0].is_contiguous(memory_format=torch.channels_last) or memory_format != torch.channels_last
     assert ("Convolution" in found[0][0].grad_fn.name()) != small
+
+
+def test_a_convolution_first_seen_without_gradients_trains_afterwards():
+    _joining_elements.cache_clear()
+    convolution, maps = Convolution(3, 4, 3), torch.randn(2, 3, 2, 2)
+    with torch.inference_mode():
+        convolution(maps)
+    convolution(maps).sum().backward()
+    assert torch.isfinite(convolution.weight.grad).all()
 
 
 # ---- the dense block ----
@@ -308,7 +319,8 @@ def test_dense_block_keeps_memory_linear_in_its_layers(bottleneck):
 
 @pytest.mark.parametrize("bottleneck", [False, True])
 def test_dense_block_on_a_cpu_is_literal_only_while_that_takes_little_memory(bottleneck, monkeypatch):
-    block, maps = DenseBlock(8, 16, 4, bottleneck), torch.randn(4, 8, 8, 8)
+    block = DenseBlock(8, 16, 4, bottleneck).to(memory_format=torch.channels_last)
+    maps = torch.randn(4, 8, 8, 8).to(memory_format=torch.channels_last)
     foreseen = 2 * sum(unit.norm.num_features for layer in block.layers for unit in layer) * 4 * 8 * 8 * 4
     monkeypatch.setattr(densenet, "_COMFORTABLE", foreseen)
     literally = kept(block, maps)

@@ -108,7 +108,7 @@ def sample_order(examples: int, *, seed: int, epoch: int) -> Tensor:
 
 
 def _channels_last(tensor: Tensor) -> Tensor:
-    """A contiguous view of a parameter, its gradient or its momentum in channels-last memory; SGD copies any other."""
+    """A contiguous view of a parameter or its gradient in channels-last memory; SGD copies any other."""
     return tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor
 
 
@@ -162,7 +162,8 @@ class Training:
         self.totals = torch.zeros(2, dtype=torch.float64, device=device)  # of the epoch's losses and errors
 
         self.parameters = list(self.network.parameters())
-        self.momentum = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.weights = [_channels_last(parameter.detach()) for parameter in self.parameters]  # the same memory
+        self.momentum = [torch.zeros_like(weights) for weights in self.weights]
         self.rate = 0.0
         self.step = self.eager_step
 
@@ -233,20 +234,19 @@ class Training:
         labels = self.train_labels.index_select(0, rows)
         logits = self._logits(self.train_images.index_select(0, rows))
         loss = self.loss(logits, labels)
-        loss.backward()
-        self._descend()
+        self._descend(torch.autograd.grad(loss, self.parameters))
         self.totals += torch.stack((loss.detach(), (logits.argmax(1) != labels).sum()))
 
     @torch.no_grad()
-    def _descend(self) -> None:
+    def _descend(self, gradients: tuple[Tensor, ...]) -> None:
         """Stochastic gradient descent as `torch.optim.SGD` does it, without its bookkeeping at every step.
 
         SGD starts its momentum as a copy of the first gradient; starting at zero gives the same.
         """
         sgd(
-            [_channels_last(parameter) for parameter in self.parameters],
-            [_channels_last(parameter.grad) for parameter in self.parameters],
-            [_channels_last(buffer) for buffer in self.momentum],
+            self.weights,
+            [_channels_last(gradient) for gradient in gradients],
+            self.momentum,
             weight_decay=self.settings.weight_decay,
             momentum=self.settings.momentum,
             lr=self.rate,
@@ -257,8 +257,6 @@ class Training:
             foreach=False,
             fused=True,
         )
-        for parameter in self.parameters:
-            parameter.grad = None
 
     def _set_learning_rate(self, rate: float) -> None:
         if self.rate != rate:

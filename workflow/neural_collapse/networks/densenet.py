@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ..errors import InputError
+from ._convolution import Convolution
 from ._network import SMALL_IMAGE, GlobalAveragePool, Network, initialise, positive_integer
 
 DEPTHS = (40, 100, 121, 161, 169, 201, 250)
@@ -73,7 +74,7 @@ def build(
         stage = stages[f"block{number}"] = nn.Sequential()
         if number > 1:
             inputs, channels = channels, max(1, int(channels * kept))
-            stage.extend([nn.Conv2d(inputs, channels, 1, bias=False), nn.AvgPool2d(2)])
+            stage.extend([Convolution(inputs, channels, 1), nn.AvgPool2d(2)])
         stage.append(DenseBlock(channels, layers, growth, bottleneck))
         channels += layers * growth
     stage.append(GlobalAveragePool())
@@ -82,9 +83,9 @@ def build(
 
 def _stem(in_channels: int, channels: int, image_size: int) -> nn.Sequential:
     if image_size <= SMALL_IMAGE:
-        return nn.Sequential(nn.Conv2d(in_channels, channels, 3, padding=1, bias=False))
+        return nn.Sequential(Convolution(in_channels, channels, 3))
     return nn.Sequential(
-        nn.Conv2d(in_channels, channels, 7, stride=2, padding=3, bias=False),
+        Convolution(in_channels, channels, 7, stride=2),
         nn.BatchNorm2d(channels),
         nn.ReLU(inplace=True),
         nn.MaxPool2d(3, stride=2, padding=1),
@@ -97,7 +98,7 @@ class _Unit(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int):
         super().__init__()
         self.norm = nn.BatchNorm2d(inputs)
-        self.convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+        self.convolution = Convolution(inputs, outputs, kernel)
 
     def forward(self, maps: Tensor) -> Tensor:
         return self.convolution(F.relu(self.norm(maps), inplace=True))

@@ -1,8 +1,8 @@
 """Residual networks (He et al. 2016, arXiv 1512.03385) in torchvision's version, with a stem that fits the images."""
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from ._convolution import Convolution
 from ._network import SMALL_IMAGE, GlobalAveragePool, Network, initialise, scaled
 
 DEPTHS = (18, 34, 50, 101, 152)
@@ -41,33 +41,9 @@ def _stem(in_channels: int, channels: int, image_size: int) -> nn.Sequential:
     )
 
 
-def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> tuple[Convolution, nn.BatchNorm2d]:
     """A convolution that keeps the size (at stride 1) and its batch norm."""
-    return (
-        Convolution(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-    )
-
-
-class Convolution(nn.Conv2d):
-    """A square convolution of square maps, without bias and padded by half its kernel; on a CPU, of very small maps a
-    matrix product.
-
-    Preparing a convolution takes oneDNN longer than that product: for 1x1 kernels, and for kernels that fit on the map
-    in one place only.
-    """
-
-    def forward(self, maps: Tensor) -> Tensor:
-        if maps.device.type != "cpu":
-            return super().forward(maps)
-        size, kernel, stride, padding = maps.shape[2], self.kernel_size[0], self.stride[0], self.padding[0]
-        pixels, weight = maps.permute(0, 2, 3, 1), self.weight.permute(0, 2, 3, 1)
-        if kernel == 1 and size <= 8:
-            return F.linear(pixels[:, ::stride, ::stride], weight[:, 0, 0]).permute(0, 3, 1, 2)
-        if size + padding <= kernel and size + 2 * padding < kernel + stride:
-            covering = weight[:, padding : padding + size, padding : padding + size]
-            return F.linear(pixels.flatten(1), covering.flatten(1))[:, :, None, None]
-        return super().forward(maps)
+    return Convolution(inputs, outputs, kernel, stride), nn.BatchNorm2d(outputs)
 
 
 class _Residual(nn.Module):

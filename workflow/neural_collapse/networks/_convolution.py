@@ -1,0 +1,54 @@
+"""The convolution of the networks here: that of torch, and on a CPU a matrix product where the maps are very small."""
+
+import functools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_VECTOR = 16  # channels that a CPU's convolution computes at once, wanted or not
+_POINTWISE = 8  # pixels a side up to which preparing a 1x1 convolution takes a CPU longer than the product itself
+
+
+class Convolution(nn.Conv2d):
+    """A convolution without bias, its square kernel of odd size padded by half its size.
+
+    Most of a kernel lies outside a map that is smaller than itself. On a CPU such maps (N, inputs, s, s) are multiplied
+    as vectors (N, s * s * inputs) by one matrix, wherever that takes no more arithmetic than the convolution.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1):
+        super().__init__(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        size, kernel = maps.shape[2], self.kernel_size[0]
+        if maps.device.type != "cpu" or size != maps.shape[3]:
+            return super().forward(maps)
+        if kernel == 1 and size <= _POINTWISE:
+            return self._of_pixels(maps)
+        if size**2 * self.out_channels <= kernel**2 * max(self.out_channels, _VECTOR):
+            return self._of_whole_maps(maps)
+        return super().forward(maps)
+
+    def _of_pixels(self, maps: Tensor) -> Tensor:
+        pixels = maps[:, :, :: self.stride[0], :: self.stride[0]].permute(0, 2, 3, 1)
+        return F.linear(pixels, self.weight[:, :, 0, 0]).permute(0, 3, 1, 2)
+
+    def _of_whole_maps(self, maps: Tensor) -> Tensor:
+        count, _, size, _ = maps.shape
+        side = -(-size // self.stride[0])
+        # (outputs, kernel * kernel + 1, inputs): the elements of the kernel, and zeros where it lies outside the map.
+        elements = F.pad(self.weight.permute(0, 2, 3, 1).flatten(1, 2), (0, 0, 0, 1))
+        matrix = elements.index_select(1, _joining_elements(size, self.kernel_size[0], self.stride[0]))
+        products = F.linear(maps.permute(0, 2, 3, 1).flatten(1), matrix.view(self.out_channels * side**2, -1))
+        return products.view(count, -1, side, side).contiguous(memory_format=torch.channels_last)
+
+
+@functools.cache
+def _joining_elements(size: int, kernel: int, stride: int) -> Tensor:
+    """Which element of the kernel joins an output pixel to an input pixel, for every pair; kernel**2: none."""
+    with torch.inference_mode(False):
+        position = torch.arange(size) - torch.arange(0, size, stride)[:, None] + kernel // 2  # in the kernel
+        inside = (position >= 0) & (position < kernel)
+        element = kernel * position[:, None, :, None] + position[None, :, None, :]
+        return torch.where(inside[:, None, :, None] & inside[None, :, None, :], element, kernel**2).flatten()
