@@ -32,14 +32,16 @@ class Convolution(nn.Conv2d):
 
     def _of_pixels(self, maps: Tensor) -> Tensor:
         pixels = maps[:, :, :: self.stride[0], :: self.stride[0]].permute(0, 2, 3, 1)
-        return F.linear(pixels, self.weight[:, :, 0, 0]).permute(0, 3, 1, 2)
+        return F.linear(pixels, self.weight.flatten(1)).permute(0, 3, 1, 2)
 
     def _of_whole_maps(self, maps: Tensor) -> Tensor:
         count, _, size, _ = maps.shape
-        side = -(-size // self.stride[0])
-        # (outputs, kernel * kernel + 1, inputs): the elements of the kernel, and zeros where it lies outside the map.
-        elements = F.pad(self.weight.permute(0, 2, 3, 1).flatten(1, 2), (0, 0, 0, 1))
-        matrix = elements.index_select(1, _joining_elements(size, self.kernel_size[0], self.stride[0]))
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        elements = self.weight.permute(0, 2, 3, 1).flatten(1, 2)  # (outputs, kernel * kernel, inputs)
+        if size > kernel // 2 + 1:  # some pixels are farther apart than the kernel reaches: zeros join them
+            elements = F.pad(elements, (0, 0, 0, 1))
+        matrix = elements.index_select(1, _joining_elements(size, kernel, stride))
+        side = -(-size // stride)
         products = F.linear(maps.permute(0, 2, 3, 1).flatten(1), matrix.view(self.out_channels * side**2, -1))
         return products.view(count, -1, side, side).contiguous(memory_format=torch.channels_last)
 
