@@ -1,7 +1,7 @@
 """The headline claims of the papers, each computed from the measured values and judged by a stated criterion.
 
-HPD is Han, Papyan & Donoho (2022), PHD is Papyan, Han & Donoho (2020); one claim is this project's own. A claim is about a single run, about a pair (the
-MSE and the CE runs of one data set and family of networks) or about the whole study.
+HPD is Han, Papyan & Donoho (2022), PHD is Papyan, Han & Donoho (2020); one claim is this project's own. A claim is
+about a single run, about a pair (the MSE and the CE runs of one data set and family of networks) or about the study.
 """
 
 import math
@@ -310,8 +310,8 @@ RUN_CLAIMS = (
         claim="Features collapse more slowly on test data",
         source="HPD figure 12",
         paper="much slower than on train data",
-        quantity="how many times smaller NC1 becomes from the first to the last epoch on train data, divided by how many "
-        "times on test data",
+        quantity="how many times smaller NC1 becomes from the first to the last epoch on train data, divided by how "
+        "many times on test data",
         measured=nc1_fall_train_over_test,
         relation=">",
         bound=1,
