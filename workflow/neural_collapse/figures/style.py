@@ -95,7 +95,7 @@ class Curve:
     split: str = "train"
 
 
-# What robustness is to be held against (figures 9 and 11): there, an image lies that belongs to another class.
+# What robustness is to be held against (figures 9 and 11): at that distance lies an image of another class.
 NEAREST_OTHER = Curve("nearest train image of another class", "robustness__nearest_other", YARDSTICK, split="test")
 
 
