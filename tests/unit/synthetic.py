@@ -37,7 +37,9 @@ def synthetic_run(
     }
     if loss == "mse":
         terms = {"loss_nc1": falling(0.3, 0.7), "loss_nc23": falling(0.1, 2.0), "loss_perp": falling(0.5, 1.5)}
-        train |= terms | {"loss": sum(terms.values()), "loss_ls": terms["loss_nc1"] + terms["loss_nc23"]}
+        parts = {"loss_nc1_within": 0.4 * terms["loss_nc1"], "loss_nc1_decay": 0.6 * terms["loss_nc1"]}
+        sums = {"loss": sum(terms.values()), "loss_ls": terms["loss_nc1"] + terms["loss_nc23"]}
+        train |= terms | parts | sums
     else:
         train |= {"loss": falling(2.0, 1.5)}
     test = {
@@ -45,6 +47,7 @@ def synthetic_run(
         "nc1": falling(3.0, 0.4),
         "ncc_mismatch": 0.02 + 0.4 / epoch,
         "robustness": 0.1 + 0.1 * np.log(epoch) * speed,
+        "robustness__nearest_other": np.full(len(epoch), 0.6),
     }
     rows = [
         (dataset, network, loss, seed, int(at), split, measure, float(value))

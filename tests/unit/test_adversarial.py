@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 
 from neural_collapse import networks
 from neural_collapse.__main__ import main
-from neural_collapse.adversarial import choose_images, deepfool, robustness
+from neural_collapse.adversarial import choose_images, deepfool, nearest_other, perturbation_sizes
 from neural_collapse.checkpoints import write_checkpoint
 from neural_collapse.datasets import Dataset, write_dataset
 from neural_collapse.errors import InputError
@@ -134,8 +134,20 @@ def test_counts_images_that_could_not_be_fooled():
     assert fooled.tolist() == [True, False]
     assert not perturbations[1].any()
     # From a sum of 2 down to 0.5: a way of 1.5/sqrt(2) from an image of norm sqrt(2).
-    assert robustness(images, perturbations, fooled) == pytest.approx(1.02 * 0.75)
-    assert np.isnan(robustness(images, perturbations, torch.zeros(2, dtype=torch.bool)))
+    assert perturbation_sizes(images, perturbations, fooled).tolist() == [pytest.approx(1.02 * 0.75)]
+
+
+def test_the_nearest_image_of_another_class_is_searched_among_all_batches():
+    generator = torch.Generator().manual_seed(0)
+    images, others = (torch.randn(n, 3, 4, 4, generator=generator) + 10 for n in (15, 60))  # far from the origin
+    labels, truth = torch.arange(15) % 3, torch.arange(60) % 3
+    others[:15] = images  # of the same class, so that they don't count
+    nearest = [
+        min(np.linalg.norm(other.numpy() - image.numpy()) for other in others[truth != label]) / np.linalg.norm(image)
+        for image, label in zip(images, labels, strict=True)
+    ]
+    batches = zip(others.split(13), truth.split(13), strict=True)
+    assert nearest_other(images, labels, batches) == pytest.approx(np.mean(nearest), rel=1e-6)
 
 
 def test_chooses_images_by_seed_without_replacement():
@@ -181,4 +193,11 @@ def test_the_step_records_both_spaces_and_the_failures(tmp_path, network, digits
     assert values["robustness"][12] == pytest.approx((norms(perturbations) / norms(images)).mean().item(), rel=1e-3)
     in_pixels = (norms(perturbations) * std.item() / norms(clean)).mean().item()
     assert values["robustness__pixel"][12] == pytest.approx(in_pixels, rel=1e-3)
+    sizes = norms(perturbations) / norms(images)
+    assert values["robustness__median"][12] == pytest.approx(np.median(sizes), rel=1e-3)
     assert values["robustness__failures"][12] == 0
+    standardised = [torch.tensor((part / 255 - mean) / std) for part in (pixels[:1280], pixels[1280:][chosen])]
+    nearest = torch.cdist(standardised[1].flatten(1), standardised[0].flatten(1))
+    nearest[labels[1280:][chosen][:, None] == labels[:1280]] = torch.inf
+    expected = (nearest.amin(1) / norms(standardised[1])).mean().item()
+    assert values["robustness__nearest_other"].tolist() == [pytest.approx(expected, rel=1e-6)] * 2

@@ -111,6 +111,32 @@ def test_the_spectrum_decides_the_loss():
     assert least_squares_loss(features) == pytest.approx(expected, rel=1e-12)
 
 
+def test_with_weight_decay_the_loss_sees_the_spectrum_of_the_covariance_plus_lambda():
+    decay, classes = 0.02, 4
+    features = random_features(classes) - random_features(classes).mean((0, 1))
+    covariance = within_class_covariance(features) + decay * np.eye(features.shape[-1])
+    omega = np.linalg.svd(np.linalg.cholesky(np.linalg.inv(covariance)).T @ class_means(features).T, compute_uv=False)
+    moments = class_moments(flat(features), labels_of(features), classes)
+    loss = decompose_loss(moments, np.zeros((classes, features.shape[-1])), np.zeros(classes), decay)["loss_ls"]
+    of_spectrum = (1 / (classes + omega[: classes - 1] ** 2)).sum() / 2
+    assert loss == pytest.approx(of_spectrum + decay / (2 * classes * (1 + decay)), rel=1e-12)
+
+
+def test_the_spectrum_sees_less_variability_than_nc1():
+    features = random_features()
+    nc1 = collapse_measures(flat(features), labels_of(features), np.ones((4, 6)), np.ones(4))["nc1"]
+    u = np.linalg.svd((class_means(features) - features.mean((0, 1))).T, full_matrices=True)[0]
+    covariance = u.T @ within_class_covariance(features) @ u
+    along, across, rest = covariance[:3, :3], covariance[:3, 3:], covariance[3:, 3:]
+    scale = ((class_means(features) - features.mean((0, 1))) @ u[:, :3]).T
+    weights = np.linalg.inv(scale @ scale.T)
+    unpredicted = along - across @ np.linalg.inv(rest) @ across.T
+    omega = spectrum_of(features)
+    assert np.trace(along @ weights) == pytest.approx(nc1, rel=1e-10)
+    assert np.trace(unpredicted @ weights) == pytest.approx((omega**-2.0).sum(), rel=1e-10)
+    assert (omega**-2.0).sum() < 0.95 * nc1
+
+
 def test_initial_features_are_what_they_are_asked_to_be():
     classes, examples, width, spectrum = SYSTEM
     features = initial_features(classes, examples, width, spectrum, seed=1)

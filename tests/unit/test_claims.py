@@ -43,6 +43,7 @@ def test_a_study_that_collapses_as_the_papers_say_fulfils_every_claim(study):
         ("The loss is the sum", "loss", "train", 1 + 1e-9),
         ("stays close to least squares", "loss_perp", "train", 1e4),
         ("becomes negligible", "loss_perp", "train", 1e4),
+        ("below the within-class variability", "loss_nc1_within", "train", 1e-4),
         ("L_NC1 dominates", "loss_nc1", "train", 1e-4),
         ("L_NC2/3 falls fastest", "loss_nc23", "train", 1e6),
         ("Within-class variability collapses", "nc1", "train", 1e9),
@@ -75,7 +76,7 @@ def test_mse_is_held_against_ce_by_the_medians_of_their_last_values():
     last = table[(table.epoch == 100) & (table.measure == "nc1") & (table.split == "train")]
     expected = last[last.loss == "mse"].value.median() / last[last.loss == "ce"].value.median()
     row = verdict(claims_table(table), "MSE collapses faster", "digits-vgg")
-    assert row["measured"] == pytest.approx(expected, rel=1e-12)
+    assert row["measured"] == float(f"{expected:.6g}")
 
 
 def test_improvements_are_the_median_and_mean_over_the_runs(study):
@@ -83,7 +84,7 @@ def test_improvements_are_the_median_and_mean_over_the_runs(study):
     gains = claims[claims.claim.str.contains("more robust") & claims.scope.str.contains("-mse-")].measured
     rows = claims[(claims.scope == "study") & (claims.source == "HPD figure 9")]
     assert rows.paper.tolist() == ["0.1762", "0.9278"]
-    np.testing.assert_allclose(rows.measured, [gains.median(), gains.mean()])
+    np.testing.assert_allclose(rows.measured, [gains.median(), gains.mean()], rtol=1e-5)
 
 
 def test_without_zero_error_claims_about_what_follows_do_not_hold():

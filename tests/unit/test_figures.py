@@ -31,12 +31,15 @@ def panels(figure):
     return {axes.get_title(): axes for axes in figure.axes}
 
 
+REDS = ("#cc0000", "#4d0000")  # the lines of zero error, under the first and under the second loss
+
+
 def red_lines(axes):
-    return [line.get_xdata()[0] for line in axes.lines if line.get_color() == "#cc0000"]
+    return [line.get_xdata()[0] for line in axes.lines if line.get_color() in REDS]
 
 
 def curves(axes):
-    return [line for line in axes.lines if line.get_color() != "#cc0000"]
+    return [line for line in axes.lines if line.get_color() not in REDS]
 
 
 @pytest.mark.parametrize("path", PAPER_FIGURES, ids=lambda path: path.stem)
@@ -93,6 +96,29 @@ def test_no_line_where_most_seeds_never_reach_zero_error():
     figure = figure_07.draw(table)
     assert red_lines(figure.axes[0]) == []
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["within-class variation"]
+
+
+def test_lines_of_zero_error_on_top_of_each_other_show_both_losses():
+    [axes] = figure_10.draw(several(networks=["vgg11"])).axes
+    below, above = sorted((line for line in axes.lines if line.get_color() in REDS), key=lambda line: line.get_zorder())
+    assert below.get_xdata() == above.get_xdata()
+    assert below.get_color() != above.get_color()
+    assert (below.get_linestyle(), above.get_linestyle()) == ("-", "--")
+
+
+@pytest.mark.parametrize(("span", "labels"), [((0.02, 30), ["0.1", "1", "10"]), ((1e-6, 1), ["10^{-4}", "10^{-2}"])])
+def test_a_logarithmic_axis_has_plain_numbers_or_powers_of_ten_and_never_both(span, labels):
+    table = synthetic_run(count=2, epochs=2)
+    table.loc[table.measure == "nc1", "value"] = np.resize(span, 4)
+    [axes] = [*panels(figure_07.draw(table)).values()]
+    low, high = axes.get_ylim()
+    shown = [
+        label.get_text()
+        for tick, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+        if low <= tick <= high and label.get_text()
+    ]
+    assert len(shown) == len([label for label in shown if ("10^" in label) == ("10^" in labels[0])])
+    assert all(any(label in text for text in shown) for label in labels)
 
 
 def test_missing_runs_zeros_and_a_single_epoch_are_drawn_without_a_warning(tmp_path):

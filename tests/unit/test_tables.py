@@ -25,13 +25,13 @@ def test_accuracy_is_read_off_at_both_zero_error_epochs_and_at_the_last():
     table.loc[train_error & (table.epoch == 30), "value"] = 0.0005
     reached, never = accuracy_table(table).to_dict("records")
     assert reached["network"] == "resnet18"
-    assert (reached["zero_error_epoch"], reached["exactly_zero_error_epoch"]) == (30, 36)
+    assert (reached["epoch_of_99_9_percent"], reached["epoch_of_100_percent"]) == (30, 36)
     accuracy = {epoch: 100 * (1 - 0.05 - 0.5 / (1 + epoch)) for epoch in (30, 36, 100)}
-    assert reached["at_zero_error"] == pytest.approx(accuracy[30])
-    assert reached["at_exactly_zero_error"] == pytest.approx(accuracy[36])
+    assert reached["at_99_9_percent"] == pytest.approx(accuracy[30])
+    assert reached["at_100_percent"] == pytest.approx(accuracy[36])
     assert reached["improvement"] == pytest.approx(accuracy[100] - accuracy[30])
     assert (reached["paper_at_zero_error"], reached["paper_at_last_epoch"]) == (99.16, 99.70)
-    assert pd.isna([never["zero_error_epoch"], never["improvement"], never["paper_improvement"]]).all()
+    assert pd.isna([never["epoch_of_99_9_percent"], never["improvement"], never["paper_improvement"]]).all()
     assert never["at_last_epoch"] == pytest.approx(accuracy[100])
 
 
@@ -48,6 +48,13 @@ def test_markdown_shows_names_rounded_numbers_and_the_summary():
     lines = to_markdown(accuracy_table(synthetic_run("mnist", "vgg11", zero_error=30))).splitlines()
     assert "| MNIST | VGG11 | 0 | 30 | 93.39 | 30 | 93.39 | 100 | 94.50 | 1.12 | 99.23 | 99.59 | 0.36 |" in lines
     assert lines[-1].startswith("Improvement from 99.9 % to the last epoch: median 1.12, mean 1.12")
+
+
+def test_markdown_leaves_out_what_no_run_has():
+    markdown = to_markdown(accuracy_table(synthetic_run("digits", "vgg11", zero_error=1e9)))
+    assert "paper, last epoch" not in markdown and "99.9 % train accuracy |" not in markdown
+    assert "| digits | VGG11 | 0 | 100 | 94.50 |" in markdown.splitlines()
+    assert markdown.splitlines()[-1].startswith("Improvement from 99.9 % to the last epoch: median –, mean –")
 
 
 def test_no_mse_run_is_an_input_error():

@@ -40,6 +40,15 @@ def test_a_spectrum_that_follows_a_law_is_recognised_whatever_its_pace(law):
         assert deviation < 1e-8 if other == law else deviation > 0.05
 
 
+def test_the_extremes_stand_beside_the_spectrum():
+    table = with_laws(run_on_the_central_path(), ["within"])
+    for name in ("snr", "snr__within"):
+        values = table[table.measure == name].groupby("epoch").value
+        of = name.removeprefix("snr")
+        pd.testing.assert_series_equal(curve(table, f"snr_max{of}"), values.max(), check_exact=True)
+        pd.testing.assert_series_equal(curve(table, f"snr_min{of}"), values.min(), check_exact=True)
+
+
 def test_epochs_without_a_whole_spectrum_or_a_time_are_left_out():
     table = run_on_the_central_path()
     epochs = np.sort(table.epoch.unique())

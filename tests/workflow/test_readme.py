@@ -1,4 +1,4 @@
-"""The README's examples work as they stand there: a network, a data set, a measure and a figure of one's own."""
+"""The documents' examples work as they stand there: a network, a data set, a measure and a figure of one's own."""
 
 import re
 
@@ -8,7 +8,7 @@ from conftest import ROOT
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "docs/extending.md").read_text(), re.M | re.S)
 
 
 def test_a_network_a_data_set_a_measure_and_a_figure_can_be_added(study):

@@ -1,7 +1,7 @@
 """Adversarial robustness (figures 9 and 11): how far an image has to move before the network decides otherwise."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -97,18 +97,41 @@ def _nearest_boundary(network: Callable[[Tensor], Tensor], points: Tensor, class
     return step
 
 
-def robustness(images: Tensor, perturbations: Tensor, fooled: Tensor) -> float:
-    """The robustness Ave ‖r(x)‖/‖x‖ in the l2 norm, over the images whose perturbation fools the network.
+def perturbation_sizes(images: Tensor, perturbations: Tensor, fooled: Tensor) -> Tensor:
+    """‖r(x)‖/‖x‖ in the l2 norm, float64, of the images whose perturbation fools the network; robustness is their mean.
+
+    DeepFool's r(x) is one perturbation that fools the network, not the least: a size is an upper bound. Where the
+    network saturates its gradients vanish, and steps of the linearised network become far too long.
 
     Args:
         images: (N, ...) float, in the space in which norms are to be taken.
         perturbations: r(x), in the same shape and space.
-        fooled: (N,) bool. The others have no r(x); count them beside (NaN is returned where no image is fooled).
+        fooled: (N,) bool. The others have no r(x); count them beside.
 
     Source: Moosavi-Dezfooli et al. 2016, equation 2; Papyan, Han, Donoho 2020, figure 8.
     """
     size, distance = (values[fooled].double().flatten(1).norm(dim=1) for values in (images, perturbations))
-    return (distance / size).mean().item()
+    return distance / size
+
+
+def nearest_other(images: Tensor, labels: Tensor, others: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """Ave ‖x' - x‖/‖x‖ with x' the nearest to x of the other images with another label.
+
+    Where a network classifies x and x' rightly, x' - x is a perturbation that changes its prediction, however smooth
+    the network is: robustness far above this says that the attack went a long way round.
+
+    Args:
+        images: x, (N, ...) float, in the space in which norms are to be taken.
+        labels: (N,) integers.
+        others: batches of images (M, ...), in the same space, and their labels (M,).
+    """
+    points = images.double().flatten(1)
+    nearest = torch.full((len(points),), math.inf, dtype=torch.float64, device=points.device)
+    for batch, truth in others:
+        distances = torch.cdist(points, batch.double().flatten(1))
+        distances[labels[:, None] == truth] = math.inf
+        nearest = torch.minimum(nearest, distances.min(1).values)
+    return (nearest / points.norm(dim=1)).mean().item()
 
 
 def _per_image(values: Tensor, images: Tensor) -> Tensor:

@@ -159,8 +159,8 @@ def summarise(run: pd.DataFrame) -> dict[str, float | None]:
     """
     summary = {
         "last_epoch": int(run.epoch.max()),
-        "zero_error_epoch": zero_error_epoch(run),
-        "exactly_zero_error_epoch": zero_error_epoch(run, 0.0),
+        "epoch_of_99_9_percent_train_accuracy": zero_error_epoch(run),
+        "epoch_of_100_percent_train_accuracy": zero_error_epoch(run, 0.0),
     }
     for measure, split in _SUMMARISED:
         values = curve(run, measure, split)

@@ -11,4 +11,4 @@ CURVES = (Curve("class means", "equinorm_means", CLASS_MEANS), Curve("classifier
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    return draw_grid(table, LOSSES, CURVES, ylabel="Std of norms / Avg of norms")
+    return draw_grid(table, LOSSES, CURVES, ylabel="Std of norms / Ave of norms")

@@ -14,4 +14,4 @@ CURVES = (
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    return draw_grid(table, LOSSES, CURVES, ylabel=r"Avg $|\cos + 1/(C-1)|$")
+    return draw_grid(table, LOSSES, CURVES, ylabel=r"Ave $|\cos + 1/(C-1)|$")

@@ -3,13 +3,14 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import CLASS_MEANS, THIRD, Curve, draw_grid
+from .style import CLASS_MEANS, THIRD, Curve, Look, draw_grid
 
 LOSSES = ("mse",)
 READS = "metrics"
+# The two often coincide: that of the test images lies on top, and leaves the broader one to be seen.
 CURVES = (
-    Curve("test images", "ncc_mismatch", CLASS_MEANS, split="test"),
-    Curve("train images", "ncc_mismatch", THIRD, split="train"),
+    Curve("train images", "ncc_mismatch", Look(THIRD.color, "-", "", linewidth=2), split="train"),
+    Curve("test images", "ncc_mismatch", Look(CLASS_MEANS.color, "-", "o", filled=False), split="test"),
 )
 
 

@@ -3,11 +3,11 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import CLASS_MEANS, Curve, draw_grid
+from .style import CLASS_MEANS, NEAREST_OTHER, Curve, draw_grid
 
 LOSSES = ("mse",)
 READS = "robustness"
-CURVES = (Curve("test images", "robustness", CLASS_MEANS, split="test"),)
+CURVES = (Curve("perturbation that DeepFool finds", "robustness", CLASS_MEANS, split="test"), NEAREST_OTHER)
 
 
 def draw(table: pd.DataFrame) -> Figure:

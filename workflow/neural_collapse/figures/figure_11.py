@@ -3,11 +3,11 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import draw_grid, loss_curves
+from .style import NEAREST_OTHER, draw_grid, loss_curves
 
 LOSSES = ("mse", "ce")
 READS = "robustness"
-CURVES = loss_curves("robustness", split="test")
+CURVES = (*loss_curves("robustness", split="test"), NEAREST_OTHER)
 
 
 def draw(table: pd.DataFrame) -> Figure:

@@ -1,10 +1,12 @@
 """Figure: what is renormalised decides the law of the SNR spectrum, and whether it ends in a simplex ETF."""
 
+from dataclasses import replace
+
 import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import CLASS_MEANS, CLASSIFIERS, STYLE, THIRD
+from .style import CLASS_MEANS, CLASSIFIERS, STYLE, THIRD, TOTAL, Look
 from .systems import System, draw_simulation, handle, row_legend, system_grid
 
 LOSSES = ("mse",)
@@ -22,10 +24,16 @@ def draw(table: pd.DataFrame) -> Figure:
         figure, systems = system_grid(table, _ROWS)
         for system in systems:
             _draw_system(system)
-        laws = [handle(label, color=look.color, linestyle=look.linestyle, marker=look.marker)
-                for label, look in _LAWS.values()]  # fmt: skip
-        row_legend(systems, 0, [handle("renormalised:"), *laws])
-        row_legend(systems, 1, [handle("simulated", marker="o"), handle("closed form", linestyle="-")])
+        looks = [look for _, look in _LAWS.values()]
+        heading = {"renormalised:": handle(TOTAL, linestyle="")}
+        row_legend(systems, 0, heading | {label: handle(look) for label, look in _LAWS.values()})
+        row_legend(systems, 1, {
+            r"$\omega_{\max}$, simulated": tuple(handle(look, linestyle="") for look in looks),
+            "$\\omega_{\\min}$, and its\nratio to $\\omega_{\\max}$": tuple(
+                handle(_open(look), linestyle="") for look in looks
+            ),
+            "closed form": tuple(handle(look, marker="") for look in looks),
+        })  # fmt: skip
     return figure
 
 
@@ -33,9 +41,13 @@ def _draw_system(system: System) -> None:
     spectrum, ratio = system.panels
     for law, (_, look) in _LAWS.items():
         values = system.values.loc[law]
-        for j in (1, system.classes - 1):
-            draw_simulation(spectrum, values, f"snr_{j}", look)
-        draw_simulation(ratio, values, "snr_ratio", look)
+        draw_simulation(spectrum, values, "snr_1", look)
+        draw_simulation(spectrum, values, f"snr_{system.classes - 1}", _open(look))
+        draw_simulation(ratio, values, "snr_ratio", _open(look))
     spectrum.set_yscale("log")
     ratio.axhline(1, color=".35", linestyle=":", linewidth=0.9)
     ratio.set_ylim(0, 1.08)
+
+
+def _open(look: Look) -> Look:
+    return replace(look, filled=False)

@@ -4,14 +4,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .spectra import with_laws
-from .style import CLASS_MEANS, CLASSIFIERS, Curve, draw_grid
+from .style import CLASS_MEANS, CLASSIFIERS, Curve, Look, draw_grid
 
 LOSSES = ("mse",)
 READS = "metrics"
-# Each measure has a value for every singular value: the curve is their median, the band their range.
+# `snr` has a value for every singular value, so its band reaches from the least to the greatest; it has no line.
 CURVES = (
-    Curve("network: median and range of all $\\omega_j$", "snr", CLASS_MEANS),
-    Curve("Proposition 2, time fitted", "snr__within", CLASSIFIERS),
+    Curve("", "snr", Look(CLASS_MEANS.color, "", "")),
+    Curve(r"network: $\omega_{\max}$ and $\omega_{\min}$, all $\omega_j$ between", "snr_max", CLASS_MEANS),
+    Curve("", "snr_min", CLASS_MEANS),
+    Curve(r"Proposition 2, time fitted: $\omega_{\max}$ and $\omega_{\min}$", "snr_max__within", CLASSIFIERS),
+    Curve("", "snr_min__within", CLASSIFIERS),
 )
 
 

@@ -14,17 +14,22 @@ def with_laws(table: pd.DataFrame, laws: Sequence[str]) -> pd.DataFrame:
     `snr`        the observed singular values, a row each: left out where Sigma_W doesn't see all C-1 of them
     `snr__LAW`   the closed form of the law, from the spectrum at the zero-error epoch (`zero_error_epoch`) on. At each
                  epoch one number is fitted: the time at which it has the geometric mean of the observed spectrum
-    `snr_ratio`, `snr_ratio__LAW`  the least singular value over the greatest of these
+    `snr_max`, `snr_min`, `snr_ratio`, with and without `__LAW`  the greatest, the least, the least over the greatest
     """
     rows = [
         (*key, epoch, "train", measure, value)
         for key, run in runs(table)
         for name, spectra in _series(run, laws).items()
         for epoch, spectrum in spectra.iterrows()
-        for measure, values in ((f"snr{name}", spectrum), (f"snr_ratio{name}", [spectrum.min() / spectrum.max()]))
-        for value in values
+        for measure, value in _rows(name, spectrum)
     ]
     return pd.concat([table, pd.DataFrame(rows, columns=COLUMNS)], ignore_index=True)
+
+
+def _rows(name: str, spectrum: pd.Series) -> list[tuple[str, float]]:
+    least, greatest = spectrum.min(), spectrum.max()
+    extremes = {"max": greatest, "min": least, "ratio": least / greatest}
+    return [(f"snr{name}", omega) for omega in spectrum] + [(f"snr_{of}{name}", x) for of, x in extremes.items()]
 
 
 def _series(run: pd.DataFrame, laws: Sequence[str]) -> dict[str, pd.DataFrame]:

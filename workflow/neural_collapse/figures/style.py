@@ -43,7 +43,6 @@ STYLE = {
     "xtick.major.size": 2.5,
     "ytick.major.size": 2.5,
     "ytick.minor.size": 0,
-    "axes.formatter.min_exponent": 2,
     "pdf.fonttype": 42,
     "savefig.dpi": 200,
 }
@@ -51,7 +50,6 @@ _PAGE_WIDTH = 7.0  # inches: the text of a page of A4 or US letter
 _PANEL_WIDTH = 2.3
 
 _BLUE, _ORANGE, _GREEN, _, _PURPLE = sns.color_palette("colorblind", 5)
-_RED = "#cc0000"
 
 
 @dataclass(frozen=True)
@@ -61,17 +59,34 @@ class Look:
     color: object
     linestyle: object
     marker: str
+    linewidth: float = 1.0
+    filled: bool = True
+
+    def of_line(self) -> dict:
+        """Properties of a matplotlib line."""
+        face = {"markeredgewidth": 0} if self.filled else {"markeredgewidth": 0.7, "markerfacecolor": "none"}
+        line = {"color": self.color, "linestyle": self.linestyle, "linewidth": self.linewidth}
+        return line | face | {"marker": self.marker, "markeredgecolor": self.color}
 
 
 CLASS_MEANS = Look(_BLUE, "-", "o")
 CLASSIFIERS = Look(_ORANGE, (0, (4, 1.5)), "s")
 THIRD = Look(_GREEN, (0, (1, 1)), "^")
+FOURTH = Look(_PURPLE, (0, (4, 1.5)), "D")
 TOTAL = Look(".35", "-", "")
+YARDSTICK = Look(".5", (0, (5, 2)), "", linewidth=0.8)
+
+# The lines of zero error of the first and the second loss: dark dashes on bright red, to show both where they coincide.
+_ZERO_ERROR = {"color": "#cc0000", "linestyle": "-", "linewidth": 1, "zorder": 1.4}
+_SECOND_ZERO_ERROR = {"color": "#4d0000", "linestyle": (0, (3, 3)), "linewidth": 1, "zorder": 1.5}
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One measure to draw in every panel, of the runs with one loss or, where none is named, of all."""
+    """One measure to draw in every panel, of the runs with one loss or, where none is named, of all.
+
+    Without a label it is left out of the legend.
+    """
 
     label: str
     measure: str
@@ -80,11 +95,15 @@ class Curve:
     split: str = "train"
 
 
+# What robustness is to be held against (figures 9 and 11): at that distance lies an image of another class.
+NEAREST_OTHER = Curve("nearest train image of another class", "robustness__nearest_other", YARDSTICK, split="test")
+
+
 def loss_curves(measure: str, split: str = "train") -> tuple[Curve, Curve]:
     """The same measure under both losses, as in figures 10 to 12."""
     return (
         Curve("MSE", measure, CLASS_MEANS, "mse", split),
-        Curve("CE", measure, Look(_PURPLE, (0, (4, 1.5)), "D"), "ce", split),
+        Curve("CE", measure, FOURTH, "ce", split),
     )
 
 
@@ -108,7 +127,7 @@ def draw_grid(
         for axes, cell in panels:
             for drawn in curves:
                 _draw_curve(axes, cell, drawn, log=log)
-            marked |= _mark_zero_error(axes, cell, curves)
+            marked |= _mark_zero_error(axes, cell, losses)
         for axes, cell in panels:  # once all are drawn, for the panels of a row share their limits
             _finish_panel(axes, cell, last_epoch=table.epoch.max(), log=log)
         figure.supxlabel("epoch", fontsize=STYLE["axes.labelsize"])
@@ -170,16 +189,14 @@ def _draw_curve(axes: Axes, cell: pd.DataFrame, drawn: Curve, *, log: bool) -> N
         rows = rows[rows.value > 0]
     if rows.empty:
         return
-    look = drawn.look
     sns.lineplot(
         rows, x="epoch", y="value", ax=axes, legend=False,
         estimator="median", errorbar=("pi", 100), err_kws={"alpha": 0.25, "linewidth": 0},
-        color=look.color, linestyle=look.linestyle, linewidth=1, marker=look.marker, markersize=3, markeredgewidth=0,
-        markevery=max(1, rows.epoch.nunique() // 15),
+        **drawn.look.of_line(), markersize=3, markevery=max(1, rows.epoch.nunique() // 15),
     )  # fmt: skip
 
 
-def _mark_zero_error(axes: Axes, cell: pd.DataFrame, curves: Sequence[Curve]) -> set[str]:
+def _mark_zero_error(axes: Axes, cell: pd.DataFrame, losses: Sequence[str]) -> set[str]:
     """Draw the red line of each loss in the panel; returns the losses that have one."""
     marked = set()
     for loss, same_loss in cell.groupby("loss"):
@@ -187,15 +204,17 @@ def _mark_zero_error(axes: Axes, cell: pd.DataFrame, curves: Sequence[Curve]) ->
         middle = float(np.median(epochs))
         if math.isinf(middle):
             continue
-        axes.axvline(middle, color=_RED, linewidth=0.9, linestyle=_line_of(loss, curves), zorder=1.5)
+        line = _zero_error_line(loss, losses)
+        axes.axvline(middle, **line)
         if epochs[0] < epochs[-1]:
-            axes.axvspan(epochs[0], min(epochs[-1], same_loss.epoch.max()), color=_RED, alpha=0.1, linewidth=0)
+            last = min(epochs[-1], same_loss.epoch.max())
+            axes.axvspan(epochs[0], last, color=line["color"], alpha=0.1, linewidth=0)
         marked.add(loss)
     return marked
 
 
-def _line_of(loss: str, curves: Sequence[Curve]):
-    return next((drawn.look.linestyle for drawn in curves if drawn.loss == loss), "-")
+def _zero_error_line(loss: str, losses: Sequence[str]) -> dict:
+    return _ZERO_ERROR if loss == losses[0] else _SECOND_ZERO_ERROR
 
 
 def _finish_panel(axes: Axes, cell: pd.DataFrame, *, last_epoch: int, log: bool) -> None:
@@ -203,6 +222,8 @@ def _finish_panel(axes: Axes, cell: pd.DataFrame, *, last_epoch: int, log: bool)
     if log:
         axes.set_yscale("log")
         low, high = axes.get_ylim()
+        if low > 0.001 and high < 2000:  # else powers of ten are easier to read
+            axes.yaxis.set_major_formatter(FuncFormatter(_plain))
         if high < 100 * low:  # too few powers of ten to read values off
             axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
             axes.yaxis.set_minor_formatter(FuncFormatter(_plain))
@@ -221,13 +242,11 @@ def _plain(value: float, _position: int) -> str:
 def _legend(figure: Figure, curves: Sequence[Curve], losses: Sequence[str], marked: set[str]) -> None:
     """One legend over the grid, in as few rows as fit: the curves, and the red line of each loss that has any."""
     handles = [
-        Line2D([], [], color=drawn.look.color, linestyle=drawn.look.linestyle, marker=drawn.look.marker, markersize=3,
-               markeredgewidth=0, linewidth=1.2, label=drawn.label)
-        for drawn in curves
-    ]  # fmt: skip
+        Line2D([], [], **drawn.look.of_line(), markersize=3, label=drawn.label) for drawn in curves if drawn.label
+    ]
     for loss in filter(marked.__contains__, losses):
         label = "train accuracy first ≥ 99.9 %" + (f" ({title(loss)})" if len(losses) > 1 else "")
-        handles.append(Line2D([], [], color=_RED, linestyle=_line_of(loss, curves), linewidth=0.9, label=label))
+        handles.append(Line2D([], [], **_zero_error_line(loss, losses), label=label))
     for columns in range(len(handles), 0, -1):
         legend = figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)
         if legend.get_window_extent().width <= figure.bbox.width:

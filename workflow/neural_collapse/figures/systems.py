@@ -7,6 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
@@ -15,6 +16,7 @@ from .style import STYLE, Look
 
 _PAGE_WIDTH = 7.0  # inches
 _ROW_HEIGHT = 1.35
+_POINTS = 12  # of a simulated curve: few enough for its closed form to be seen between them
 
 
 class System(NamedTuple):
@@ -54,18 +56,21 @@ def system_grid(table: pd.DataFrame, ylabels: Sequence[str]) -> tuple[Figure, li
 
 
 def draw_simulation(axes: Axes, values: pd.DataFrame, measure: str, look: Look) -> None:
-    """The simulated values of a measure, by time, as points; its closed form as a line where there is one."""
+    """The simulated values of a measure, by time, as points; its closed form as a line, or they joined."""
     simulated = values[measure].dropna()
-    axes.plot(simulated.index, simulated, color=look.color, linestyle="", marker=look.marker, markersize=2.2)
-    if f"{measure}__closed_form" in values:
-        closed = values[f"{measure}__closed_form"].dropna()
-        axes.plot(closed.index, closed, color=look.color, linestyle=look.linestyle, linewidth=0.9)
+    every = (len(values) - 1) // _POINTS + 1
+    axes.plot(simulated.index[::-every], simulated[::-every], **look.of_line() | {"linestyle": ""}, markersize=2.5)
+    line = values.get(f"{measure}__closed_form", simulated).dropna()
+    axes.plot(line.index, line, **look.of_line() | {"marker": ""})
 
 
-def row_legend(systems: Sequence[System], row: int, handles: Sequence[Line2D]) -> None:
-    """Explain one row of panels at its right end."""
-    systems[-1].panels[row].legend(handles=handles, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+def row_legend(systems: Sequence[System], row: int, entries: dict[str, Line2D | tuple[Line2D, ...]]) -> None:
+    """Explain one row of panels at its right end: labels, and the lines they explain, side by side where several."""
+    systems[-1].panels[row].legend(
+        entries.values(), entries, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.2)},
+    )  # fmt: skip
 
 
-def handle(label: str, *, color=".35", linestyle="", marker="") -> Line2D:
-    return Line2D([], [], color=color, linestyle=linestyle, linewidth=0.9, marker=marker, markersize=2.5, label=label)
+def handle(look: Look, **properties) -> Line2D:
+    return Line2D([], [], **look.of_line() | properties, markersize=2.5)

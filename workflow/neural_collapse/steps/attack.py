@@ -1,16 +1,19 @@
 """Attack a run's networks on test images and record how robust they are (DeepFool)."""
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import torch
 from tqdm import tqdm
 
-from ..adversarial import choose_images, deepfool, robustness
+from ..adversarial import choose_images, deepfool, nearest_other, perturbation_sizes
 from ..checkpoints import load_network, use_strict_float32
-from ..datasets import read_dataset, standardise
+from ..datasets import Dataset, read_dataset, standardise
 from ..storage import write_csv
+
+_BATCH = 1000  # train images to compare with at a time
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,15 +42,21 @@ def run(options: argparse.Namespace) -> None:
         torch.as_tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
         for values in (dataset.mean, dataset.std)
     )
+    labels = torch.from_numpy(dataset.test_labels[chosen]).to(device)
+    yardstick = nearest_other(images, labels, _train_batches(dataset, device))
     rows = []
     for path in tqdm(options.checkpoints, desc="attack", unit="epoch", disable=None):
         network, epoch = load_network(path)
         network = network.to(device, memory_format=torch.channels_last)
         perturbations, fooled = deepfool(network, images, iterations=options.iterations, overshoot=options.overshoot)
+        sizes = pd.Series(perturbation_sizes(images, perturbations, fooled).cpu())  # empty where no image is fooled
+        in_pixels = pd.Series(perturbation_sizes(images * std + mean, perturbations * std, fooled).cpu())
         measures = {
-            "robustness": robustness(images, perturbations, fooled),
-            "robustness__pixel": robustness(images * std + mean, perturbations * std, fooled),
+            "robustness": sizes.mean(),
+            "robustness__median": sizes.median(),
+            "robustness__pixel": in_pixels.mean(),
             "robustness__failures": len(images) - int(fooled.sum()),
+            "robustness__nearest_other": yardstick,
         }
         failures = measures["robustness__failures"]
         tqdm.write(f"epoch {epoch}: robustness {measures['robustness']:.4f}, {failures} images not fooled")
@@ -56,3 +65,11 @@ def run(options: argparse.Namespace) -> None:
     for position, name in enumerate(("dataset", "network", "loss", "seed")):
         table.insert(position, name, getattr(options, name))
     write_csv(options.output, table)
+
+
+def _train_batches(dataset: Dataset, device: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The train images as the network sees them, and their labels."""
+    for start in range(0, len(dataset.train_images), _BATCH):
+        batch = slice(start, start + _BATCH)
+        images = torch.from_numpy(dataset.train_images[batch]).to(device)
+        yield standardise(images, dataset.mean, dataset.std), torch.from_numpy(dataset.train_labels[batch]).to(device)
