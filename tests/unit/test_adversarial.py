@@ -138,6 +138,11 @@ def test_counts_images_that_could_not_be_fooled():
     assert np.isnan(robustness(images, perturbations, torch.zeros(2, dtype=torch.bool)))
 
 
+def test_black_images_have_no_robustness():
+    images = torch.tensor([[0.0, 0.0], [3e-8, -3e-8], [3.0, 4.0]])  # black, black but for rounding, and not
+    assert robustness(images, torch.ones(3, 2), torch.ones(3, dtype=torch.bool)) == pytest.approx(2**0.5 / 5)
+
+
 def test_chooses_images_by_seed_without_replacement():
     chosen = choose_images(400, 100, seed=3)
     assert np.unique(chosen).size == 100

@@ -12,6 +12,9 @@ from .errors import InputError
 # Images whose gradients are taken at a time: of each, the largest network studied (DenseNet250) keeps 0.35 GB for them.
 _AT_ONCE = 25
 
+# The norm of an image that is nothing but rounding: a quarter of one grey level, 1/255, of a single pixel.
+_BLACK = 1e-3
+
 
 def choose_images(available: int, count: int, *, seed: int) -> np.ndarray:
     """Choose which of `available` test images are attacked: (count,) int64, ascending, without replacement.
@@ -100,6 +103,8 @@ def _nearest_boundary(network: Callable[[Tensor], Tensor], points: Tensor, class
 def robustness(images: Tensor, perturbations: Tensor, fooled: Tensor) -> float:
     """The robustness Ave ‖r(x)‖/‖x‖ in the l2 norm, over the images whose perturbation fools the network.
 
+    Images without a norm to compare with, all black in pixel space, are left out.
+
     Args:
         images: (N, ...) float, in the space in which norms are to be taken.
         perturbations: r(x), in the same shape and space.
@@ -108,7 +113,7 @@ def robustness(images: Tensor, perturbations: Tensor, fooled: Tensor) -> float:
     Source: Moosavi-Dezfooli et al. 2016, equation 2; Papyan, Han, Donoho 2020, figure 8.
     """
     size, distance = (values[fooled].double().flatten(1).norm(dim=1) for values in (images, perturbations))
-    return (distance / size).mean().item()
+    return (distance / size)[size > _BLACK].mean().item()
 
 
 def _per_image(values: Tensor, images: Tensor) -> Tensor:
