@@ -80,6 +80,32 @@ def test_float32_features_lose_nothing_to_a_large_mean():
     np.testing.assert_allclose(found.within_class_covariance, exact.within_class_covariance, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("integers", [np.int64, np.int32, np.uint8])
+@pytest.mark.parametrize("of", [np.asarray, torch.from_numpy], ids=["arrays", "tensors"])
+def test_labels_are_any_integers_and_batches_arrays_or_tensors(of, integers):
+    case = CASES["imbalanced"]
+    accumulator = CollapseAccumulator(np.bincount(case.labels), case.features.shape[1])
+    accumulator.update(of(case.features), of(case.labels.astype(integers)))
+    assert_same(accumulator.moments(), class_moments(case.features, case.labels, 4))
+
+
+@pytest.mark.parametrize(
+    ("features", "labels", "sentence"),
+    [
+        (CASES["random"].features, CASES["random"].labels[1:], "labels: must be one integer for each of the 24"),
+        (CASES["random"].features, CASES["random"].labels / 1.0, "labels: must be one integer for each of the 24"),
+        (CASES["random"].features[:, 1:], CASES["random"].labels, r"features: must have the shape \(n, 5\)"),
+        (CASES["random"].features, CASES["random"].labels - 1, r"labels: must lie in 0\.\.3.*found 6 that don't"),
+        (CASES["random"].features, CASES["random"].labels * 2, r"labels: must lie in 0\.\.3.*found 12 that don't"),
+    ],
+)
+def test_batches_that_do_not_fit_are_told(features, labels, sentence):
+    accumulator = CollapseAccumulator([6] * 4, 5)
+    with pytest.raises(InputError, match=sentence):
+        accumulator.update(features, labels)
+        accumulator.moments()
+
+
 def test_mistakes_are_told():
     case = CASES["random"]
     with pytest.raises(InputError, match="every class needs an example"):

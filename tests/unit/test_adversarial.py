@@ -150,6 +150,12 @@ def test_the_nearest_image_of_another_class_is_searched_among_all_batches():
     assert nearest_other(images, labels, batches) == pytest.approx(np.mean(nearest), rel=1e-6)
 
 
+def test_black_images_have_no_robustness():
+    images = torch.tensor([[0.0, 0.0], [3e-8, -3e-8], [3.0, 4.0]])  # black, black but for rounding, and not
+    sizes = perturbation_sizes(images, torch.ones(3, 2), torch.ones(3, dtype=torch.bool))
+    assert sizes.tolist() == pytest.approx([2**0.5 / 5])
+
+
 def test_chooses_images_by_seed_without_replacement():
     chosen = choose_images(400, 100, seed=3)
     assert np.unique(chosen).size == 100

@@ -374,3 +374,22 @@ def test_the_step_writes_simulation_and_closed_form_side_by_side(tmp_path, capsy
     for measure in ("snr_1", "snr_2", "snr_ratio", "etf_distance", "features_distance"):
         simulated = wide[wide[measure].notna()]
         np.testing.assert_allclose(simulated[measure], simulated[f"{measure}__closed_form"], rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--horizon", "0"),
+        ("--horizon", "-1"),
+        ("--horizon", "nan"),
+        ("--horizon", "inf"),
+        ("--seed", "-1"),
+        ("--spectrum", "inf"),
+    ],
+)
+def test_the_step_refuses_what_it_could_not_simulate(flag, value, tmp_path, capsys):
+    system = "--classes 3 --examples-per-class 4 --features 3 --spectrum 0.5 1.5 --horizon 10 --seed 0"
+    given = f"{system} --output {tmp_path}/three.csv {flag}={value}"  # the last of a flag counts
+    assert main(["simulate-central-path", *given.split()]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {flag}: must be a") and error.count("\n") == 1

@@ -1,8 +1,11 @@
 """The least-squares classifier against 50 digits, the identity of the loss, and the signal-to-noise spectrum."""
 
+import mpmath as mp
 import numpy as np
 import pytest
 from cases import CASES, make
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from oracle import Oracle
 
 from neural_collapse.decomposition import decompose_loss, least_squares_classifier, snr_spectrum, snr_support
@@ -53,11 +56,57 @@ def test_loss_is_the_sum_of_its_terms(name, with_bias):
     moments = class_moments(case.features, case.labels, len(case.weight))
     rotated, axes = spectral(moments)
     for lam in LAMBDAS:
-        for given, weight in ((moments, case.weight), (rotated, case.weight @ axes)):
-            terms = decompose_loss(given, weight, case.bias if with_bias else None, lam)
+        for kept, weight in ((moments, case.weight), (rotated, case.weight @ axes)):
+            terms = decompose_loss(kept, weight, case.bias if with_bias else None, lam)
             total = terms["loss_nc1"] + terms["loss_nc23"] + terms["loss_perp"]
             assert total == pytest.approx(terms["loss"], rel=1e-10)
             assert terms["loss_perp"] >= 0
+
+
+def least_loss(oracle: Oracle, ridge: mp.mpf) -> float:
+    """The smallest L at lambda = 0 with Sigma_W + ridge I for Sigma_W, in 50 digits (docs/theory.md, "The loss")."""
+    means = mp.matrix([list(mean) for mean in oracle.centred])
+    total = oracle.within + ridge * mp.eye(means.cols) + means.T * means / oracle.classes
+    explained = means * mp.inverse(total) * means.T
+    trace = sum(explained[c, c] for c in range(oracle.classes))
+    return float((1 - mp.mpf(1) / oracle.classes - trace / oracle.classes**2) / 2)
+
+
+def assert_least_loss(features, labels, classes):
+    """At lambda = 0 L_LS is the smallest L up to the rounding of Sigma_W, and the terms add up."""
+    oracle = Oracle(features, labels, classes)
+    moments = class_moments(features, labels, classes)
+    rotated, axes = spectral(moments)
+    exact = least_loss(oracle, mp.mpf(0))
+    rounding = 2e-14 * rotated.within_class_covariance.max()
+    slack = least_loss(oracle, mp.mpf(rounding)) - exact + 1e-12
+    weight = np.random.default_rng(0).standard_normal((classes, features.shape[1]))
+    for kept, w in ((moments, weight), (rotated, weight @ axes), (rotated, 0 * weight)):
+        terms = decompose_loss(kept, w, np.zeros(classes), 0.0)
+        assert abs(terms["loss_ls"] - exact) <= slack
+        assert terms["loss_ls"] <= (1 - 1 / classes) / 2 * (1 + 1e-12)  # of W = 0, b = 1/C
+        assert terms["loss_ls"] + terms["loss_perp"] == pytest.approx(terms["loss"], rel=1e-8)
+
+
+def test_a_variance_near_rounding_is_not_taken_for_none():
+    """A feature of 5e-7 times the size of the others, along which the means differ by half a standard deviation."""
+    random = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    features = random.standard_normal((90, 4)) + random.standard_normal((3, 4))[labels]
+    features[:, 3] = 5e-7 * (random.standard_normal(90) + 0.5 * random.standard_normal(3)[labels])
+    assert_least_loss(features, labels, 3)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.integers(2, 4), st.integers(2, 5), st.integers(-9, -5), st.booleans(), st.integers(0, 10**6))
+def test_loss_of_features_of_very_different_sizes(classes, width, smallest, turned, seed):
+    random = np.random.default_rng(seed)
+    labels = np.arange(8 * classes) % classes
+    features = random.standard_normal((classes, width))[labels] * 10 ** random.uniform(smallest, 0, width)
+    features += random.standard_normal(features.shape) * 10 ** random.uniform(smallest, 0, width)
+    if turned:
+        features = features @ np.linalg.qr(random.standard_normal((width, width)))[0]
+    assert_least_loss(features.astype(np.float32).astype(np.float64), labels, classes)
 
 
 def test_nothing_is_left_of_the_loss_at_the_least_squares_classifier():

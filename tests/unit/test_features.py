@@ -120,19 +120,29 @@ def test_losses_other_than_mse_are_recorded_alone(dataset, rows):
     assert found["loss"] == pytest.approx(np.mean([cross_entropy[labels == c].mean() for c in range(CLASSES)]))
     assert not {"loss_nc1", "loss_perp", "loss__half_wd", "classifier_distance"} & found.keys()
     scaled = snapshots(dataset, "scaled_mse", {"target_weight": 5.0, "target_value": 2.0})["train"]
-    assert snapshot_measures(scaled, loss="scaled_mse", weight_decay=0.0)["loss"] > 0
+    target = np.eye(CLASSES)[labels]
+    squares = (np.where(target == 1, 5.0, 1.0) * (logits.numpy() - 2.0 * target) ** 2).mean(1)
+    expected = np.mean([squares[labels == c].mean() for c in range(CLASSES)])
+    assert snapshot_measures(scaled, loss="scaled_mse", weight_decay=5e-3)["loss"] == pytest.approx(expected)
 
 
-def test_inner_layers(dataset):
+def test_inner_layers(dataset, rows):
+    def first_layer(split):
+        images = torch.from_numpy(getattr(dataset, f"{split}_images"))
+        with torch.no_grad():
+            return Small().layers(standardise(images, dataset.mean, dataset.std))["first"].double().numpy()
+
+    train = first_layer("train")
+    centres = np.stack([train[dataset.train_labels == c].mean(0) for c in range(CLASSES)])
     for split, snapshot in snapshots(dataset, layers=True).items():
         found = snapshot_measures(snapshot, loss="ce", weight_decay=0.0)
-        images = torch.from_numpy(getattr(dataset, f"{split}_images"))
-        labels = getattr(dataset, f"{split}_labels")
-        with torch.no_grad():
-            first = Small().layers(standardise(images, dataset.mean, dataset.std))["first"].numpy()
+        first = first_layer(split)
+        features, labels, weight, bias = rows[split]
         expected = variability_collapse(class_moments(first, labels, CLASSES))
         assert found["nc1__first"] == pytest.approx(expected, rel=1e-9)
-        assert 0 <= found["ncc_mismatch__first"] <= 1
+        nearest = ((first[:, None] - centres) ** 2).sum(2).argmin(1)
+        decided = (features @ weight.T + bias).argmax(1)
+        assert 0.1 < found["ncc_mismatch__first"] == (decided != nearest).mean() < 0.9
         assert "nc1__second" not in found  # the last layer is `nc1`
 
 

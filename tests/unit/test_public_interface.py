@@ -1,5 +1,6 @@
 """What people use on features of their own: two names to import, and one command."""
 
+import io
 import json
 import subprocess
 import sys
@@ -89,21 +90,47 @@ def test_command_takes_a_classifier_without_bias(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out) == measure(bias=None)
 
 
+def sentence_of(capsys, *arguments) -> str:
+    """What `measure` says is wrong, one sentence."""
+    assert main(["measure", *map(str, arguments)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    return error
+
+
 def test_command_names_what_is_wrong_with_a_file(tmp_path, capsys):
-    missing, damaged, other = (tmp_path / name for name in ("missing.npz", "damaged.npz", "other.npz"))
-    damaged.write_bytes(b"no archive")
-    np.savez(other, features=CASE.features)
-    for path, sentence in (
-        (missing, "no such file"),
-        (damaged, "not a file of numpy.savez"),
-        (other, "labels, weight"),
-    ):
-        assert main(["measure", str(path)]) == 1
-        error = capsys.readouterr().err
-        assert error.startswith(f"error: {path}: ")
-        assert sentence in error
-    assert main(["measure", str(tmp_path / "run.safetensors"), "--loss", "mse"]) == 1
-    assert "needs --dataset, --network, --seed, --weight-decay, --output" in capsys.readouterr().err
+    path = tmp_path / "mine.npz"
+    assert f"{path}: there is no such file" in sentence_of(capsys, path)
+    np.savez(path, features=CASE.features)
+    assert f"{path}: the array labels is missing" in sentence_of(capsys, path)
+    np.savez(path, **ARRAYS | {"bias": None})
+    assert "without what is None" in sentence_of(capsys, path)
+    np.savez_compressed(path, **ARRAYS)
+    altered = bytearray(path.read_bytes())
+    altered[100] ^= 255  # in the middle of what is compressed, where zlib itself fails
+    array = io.BytesIO()
+    np.save(array, CASE.features)
+    for damaged in (b"", b"no archive", bytes(altered), array.getvalue()):
+        path.write_bytes(damaged)
+        assert f"{path}: not a whole .npz file" in sentence_of(capsys, path)
+
+
+RUN = "--dataset mine --network mine --loss mse --seed 0 --weight-decay 0.005 --output table.csv"
+
+
+@pytest.mark.parametrize(
+    ("file", "flags", "sentence"),
+    [
+        ("run.safetensors", "--loss mse", "needs --dataset, --network, --seed, --weight-decay, --output"),
+        ("run.safetensors", f"{RUN} --json --weight-decay-lambda 0", "--weight-decay-lambda, --json would be for"),
+        ("run.safetensors", RUN.replace("mse", "MSE"), "no loss named 'MSE'; known: mse, ce"),
+        ("run.safetensors", RUN.replace("0.005", "-0.005"), "--weight-decay: must be a number of at least 0"),
+        ("run.safetensors", RUN.replace("0.005", "nan"), "--weight-decay: must be a number of at least 0, found nan"),
+        ("mine.npz", "--weight-decay 0 --output table.csv", "--weight-decay, --output would be for a file of extract"),
+    ],
+)
+def test_command_refuses_flags_that_it_would_not_follow(file, flags, sentence, capsys):
+    assert sentence in sentence_of(capsys, file, *flags.split())
 
 
 def test_measuring_loads_no_torch():

@@ -18,6 +18,10 @@ def test_the_papers_schedule():
     assert rates[233] == rates[349] == pytest.approx(0.001)
 
 
+def test_short_trainings_begin_at_the_full_learning_rate():
+    assert [default_drops(epochs) for epochs in (1, 2, 3)] == [[], [1], [1, 2]]
+
+
 def test_warmup_is_linear_and_ends_at_the_base_rate():
     rates = [learning_rate(epoch, base=0.6, drops=[4], warmup_epochs=2) for epoch in range(1, 6)]
     assert rates == pytest.approx([0.2, 0.4, 0.6, 0.6, 0.06])

@@ -98,6 +98,36 @@ def test_a_sweep_in_which_every_rate_diverged_is_one_sentence(tmp_path, capfd):
     assert capfd.readouterr().err == "error: every learning rate diverged, from 10 on; try smaller ones.\n"
 
 
+@pytest.mark.parametrize(
+    "text", [None, "", "learning_rate,test_error\n0.1,0.5\n", "learning_rate,test_error,diverged\n"]
+)
+def test_a_rate_that_was_not_tried_is_one_sentence(text, tmp_path, capfd):
+    tried = tmp_path / "0.1.csv"
+    if text is not None:
+        tried.write_text(text)
+    assert main(["choose-learning-rate", str(tried), "--output", str(tmp_path / "choice.json")]) == 1
+    error = capfd.readouterr().err
+    assert error.startswith(f"error: {tried}: not a file of `try-learning-rate`") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("digits-vgg11-mse.json", None),
+        ("digits-vgg11-mse.json", "{}"),
+        ("digits-vgg11-mse.json", "no JSON"),
+        ("choice.json", '{"learning_rate": 0.1, "test_accuracy": 0.5, "diverged": []}'),
+    ],
+)
+def test_a_choice_that_can_not_be_collected_is_one_sentence(name, text, tmp_path, capfd):
+    choice = tmp_path / name
+    if text is not None:
+        choice.write_text(text)
+    assert main(["collect-sweep", str(choice), "--output", str(tmp_path / "choices.csv")]) == 1
+    error = capfd.readouterr().err
+    assert error.startswith(f"error: {choice}: not a file of `choose-learning-rate`") and error.count("\n") == 1
+
+
 @pytest.mark.parametrize("text", [None, "{}", "[0.1]", "no JSON"])
 def test_a_choice_that_is_none_is_one_sentence(text, data, tmp_path, capfd):
     choice = tmp_path / "choice.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,17 +39,32 @@ class CollapseAccumulator:
         classes = len(self._expected)
         self._example_weights = 1 / (classes * self._expected)
         self._counts = torch.zeros_like(self._expected)
+        self._strangers = torch.zeros((), dtype=torch.int64, device=device)
         self._means = torch.zeros((classes, features), dtype=torch.float64, device=device)
         self._squares = torch.zeros_like(self._expected)
         self._covariance = torch.zeros((features, features), dtype=torch.float64, device=device)
 
     @torch.no_grad()
-    def update(self, features: Tensor, labels: Tensor) -> None:
-        """Add examples: features (n, P), any real dtype, and their labels (n,), integers 0..C-1."""
+    def update(self, features: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> None:
+        """Add examples: features (n, P), any real dtype, and their labels (n,), integers 0..C-1.
+
+        Raises InputError where shapes or types don't fit. A label that is none of 0..C-1 shows at the end, because
+        looking at the values of each batch would keep a GPU waiting.
+        """
+        features, labels = torch.as_tensor(features), torch.as_tensor(labels)
+        if features.ndim != 2 or features.shape[1] != self._means.shape[1]:
+            expected = f"(n, {self._means.shape[1]})"
+            raise InputError(f"features: must have the shape {expected}, found {tuple(features.shape)}.")
+        if labels.shape != features.shape[:1] or labels.is_floating_point() or labels.is_complex():
+            found = f"{labels.dtype} {tuple(labels.shape)}"
+            raise InputError(f"labels: must be one integer for each of the {len(features)} examples, found {found}.")
         features = features.to(self._means)
-        labels = labels.to(self._means.device)
+        labels = labels.to(self._means.device, torch.int64)
+        classes = len(self._counts)
+        self._strangers += ((labels < 0) | (labels >= classes)).sum()
+        labels = labels.clamp(0, classes - 1)
         # Sums by class as products with the indicator matrix: scattered additions have no fixed order on a GPU.
-        indicator = torch.nn.functional.one_hot(labels, len(self._counts)).to(self._means)
+        indicator = (labels[:, None] == torch.arange(classes, device=labels.device)).to(self._means)
         counts = indicator.sum(0)
         means = indicator.T @ features / counts.clamp(min=1)[:, None]
         residuals = features - means[labels]
@@ -65,6 +81,7 @@ class CollapseAccumulator:
             or self._means.shape != other._means.shape
         ):
             raise InputError("merge: the accumulators were made for different class counts or numbers of features.")
+        self._strangers += other._strangers.to(self._strangers)
         self._covariance += other._covariance.to(self._covariance)
         self._merge(*(sums.to(self._means) for sums in (other._counts, other._means, other._squares)))
 
@@ -92,6 +109,9 @@ class CollapseAccumulator:
         return Moments(*(values.cpu().numpy() for values in sums)), vectors
 
     def _check(self) -> None:
+        if self._strangers:
+            known = f"0..{len(self._counts) - 1}, one for each of class_counts"
+            raise InputError(f"labels: must lie in {known}, found {int(self._strangers)} that don't.")
         if not torch.equal(self._counts, self._expected):
             found, expected = self._counts.int().tolist(), self._expected.int().tolist()
             raise InputError(f"class_counts: {expected} examples were announced, {found} have come.")

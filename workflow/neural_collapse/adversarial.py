@@ -12,6 +12,9 @@ from .errors import InputError
 # Images whose gradients are taken at a time: of each, the largest network studied (DenseNet250) keeps 0.35 GB for them.
 _AT_ONCE = 25
 
+# The norm of an image that is nothing but rounding: a quarter of one grey level, 1/255, of a single pixel.
+_BLACK = 1e-3
+
 
 def choose_images(available: int, count: int, *, seed: int) -> np.ndarray:
     """Choose which of `available` test images are attacked: (count,) int64, ascending, without replacement.
@@ -103,6 +106,8 @@ def perturbation_sizes(images: Tensor, perturbations: Tensor, fooled: Tensor) ->
     DeepFool's r(x) is one perturbation that fools the network, not the least: a size is an upper bound. Where the
     network saturates its gradients vanish, and steps of the linearised network become far too long.
 
+    Images without a norm to compare with, all black in pixel space, are left out.
+
     Args:
         images: (N, ...) float, in the space in which norms are to be taken.
         perturbations: r(x), in the same shape and space.
@@ -111,7 +116,7 @@ def perturbation_sizes(images: Tensor, perturbations: Tensor, fooled: Tensor) ->
     Source: Moosavi-Dezfooli et al. 2016, equation 2; Papyan, Han, Donoho 2020, figure 8.
     """
     size, distance = (values[fooled].double().flatten(1).norm(dim=1) for values in (images, perturbations))
-    return distance / size
+    return (distance / size)[size > _BLACK]
 
 
 def nearest_other(images: Tensor, labels: Tensor, others: Iterable[tuple[Tensor, Tensor]]) -> float:

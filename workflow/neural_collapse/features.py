@@ -10,7 +10,7 @@ from .losses import loss_function
 from .moments import Layer, Moments, Sample, Snapshot, example_measures, nearest_centres
 
 _BATCH = 512  # images, and examples in float64, at a time
-_SAMPLE = 1000
+SAMPLE_SIZE = 1000  # examples of each split kept one by one (`moments.Sample`)
 
 
 @torch.inference_mode()
@@ -59,7 +59,7 @@ def take_snapshots(
         features = activations.pop("features")
         logits = _logits(features, network.classifier)
         features, decided = _host(features), _host(logits.argmax(1))
-        chosen = np.random.default_rng(stream).choice(len(labels), min(len(labels), _SAMPLE), replace=False)
+        chosen = np.random.default_rng(stream).choice(len(labels), min(len(labels), SAMPLE_SIZE), replace=False)
         snapshots[split] = Snapshot(
             class_counts=counts,
             moments=moments,

@@ -36,6 +36,8 @@ class Moments:
 class Sample:
     """Some examples as seen in the span of class means and classifier rows, for portraits: d = min(2 C, P) axes.
 
+    For whoever draws them from `read_snapshots`: no measure needs it, because their margins are taken of every example.
+
     examples: places in the data set, (n,) int64; labels: (n,) int64.
     coordinates: of h - mu_G, (n, d); distances: ‖h - mu_G‖ outside the span, (n,).
     class_means: of mu_c - mu_G, (C, d); weight: of w_c, (C, d).

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from . import networks
 from .errors import InputError
+from .features import SAMPLE_SIZE
 from .study import Run, Study, literals
 
 _PUBLISHED = {
@@ -25,7 +26,6 @@ _PUBLISHED = {
 }
 """What can be planned before it is downloaded. Any other data set is planned once it is prepared."""
 
-_SAMPLE = 1000  # examples of each split kept for portraits
 _ATTACK_STEPS = 3  # of DeepFool, for an average image; 1.5 to 3 were seen
 
 
@@ -158,7 +158,7 @@ def _moments_bytes(run: Run, data: _Data) -> int:
     """Of one measured epoch, both splits, in float64 (`moments.Snapshot`; inner layers are not counted)."""
     C, P = data.classes, _cost(run, data).features
     spectral = 2 * P * (1 + 2 * C) + P * C  # eigenvalues, class means and classifier; for testing, train means too
-    sampled = sum(min(_SAMPLE, examples) for examples in (data.train, data.test)) * (min(2 * C, P) + 3)
+    sampled = sum(min(SAMPLE_SIZE, examples) for examples in (data.train, data.test)) * (min(2 * C, P) + 3)
     return 8 * (spectral + sampled)
 
 

@@ -6,8 +6,11 @@ from .errors import InputError
 
 
 def default_drops(epochs: int) -> list[int]:
-    """The epochs after which the learning rate drops in the paper's protocol: a third and two thirds of the way."""
-    return [epochs // 3, 2 * epochs // 3]
+    """The epochs after which the learning rate drops in the paper's protocol: a third and two thirds of the way.
+
+    Two epochs of training leave room for one drop, and a single one for none.
+    """
+    return sorted({epochs // 3, 2 * epochs // 3} - {0})
 
 
 def learning_rate(epoch: int, *, base: float, drops: list[int], warmup_epochs: int = 0) -> float:

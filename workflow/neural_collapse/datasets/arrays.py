@@ -4,13 +4,12 @@ Images are uint8 (0 to 255) and square, (N, H, W), (N, H, W, C) or (N, C, H, W) 
 whole numbers 0..C-1, (N,) or (N, 1). So MedMNIST's files, for example, work as they are.
 """
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
+from ..npz import read_npz
 from .preparation import RawDataset
 
 PADDING = 0
@@ -24,18 +23,7 @@ def load(*, path, root) -> RawDataset:
     if path is None:
         raise InputError("source 'arrays': `path`, the .npz file of your data, is missing; name one.")
     path = Path(path).expanduser()
-    try:
-        with zipfile.ZipFile(path):  # numpy would take other kinds of files as well
-            pass
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in _NAMES if name in file}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{path}: not a whole .npz file of plain arrays ({error}); save it with numpy.savez."
-        ) from None
-    for name in _NAMES:
-        if name not in arrays:
-            raise InputError(f"{path}: the array {name} is missing; there must be {', '.join(_NAMES)}.")
+    arrays = read_npz(path, _NAMES)
     train_labels, test_labels = (_flat(arrays[name]) for name in ("train_labels", "test_labels"))
     train_images, test_images = (_channels_first(arrays[name], name, path) for name in ("train_images", "test_images"))
     class_names = tuple(str(label) for label in range(len(np.unique(train_labels))))

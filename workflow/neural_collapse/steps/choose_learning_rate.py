@@ -15,7 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    ends = pd.concat([pd.read_csv(path).tail(1) for path in options.rates]).sort_values("learning_rate")
+    ends = pd.concat([_last_epoch(path) for path in options.rates]).sort_values("learning_rate")
     finished = ends[~ends.diverged]
     if finished.empty:
         raise InputError(f"every learning rate diverged, from {ends.learning_rate.min():g} on; try smaller ones.")
@@ -28,3 +28,15 @@ def run(options: argparse.Namespace) -> None:
             "diverged": ends.learning_rate[ends.diverged].tolist(),
         },
     )
+
+
+def _last_epoch(path: Path) -> pd.DataFrame:
+    try:
+        last = pd.read_csv(path)[["learning_rate", "test_error", "diverged"]].tail(1)
+    except (OSError, ValueError, KeyError):
+        last = pd.DataFrame()
+    if last.empty:
+        raise InputError(
+            f"{path}: not a file of `try-learning-rate`, which has a row an epoch; make it with that step."
+        )
+    return last

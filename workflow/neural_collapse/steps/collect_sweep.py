@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..errors import InputError
 from ..storage import write_csv
 
 COLUMNS = ["dataset", "network", "loss", "learning_rate", "test_accuracy", "diverged"]
@@ -21,9 +22,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    rows = []
-    for path in map(Path, options.choices):
+    write_csv(options.output, pd.DataFrame(map(_row, map(Path, options.choices)), columns=COLUMNS))
+
+
+def _row(path: Path) -> list:
+    try:
+        dataset, network, loss = path.stem.split("-")
         choice = json.loads(path.read_text())
         diverged = " ".join(f"{rate:g}" for rate in choice["diverged"])
-        rows.append([*path.stem.split("-"), choice["learning_rate"], choice["test_accuracy"], diverged])
-    write_csv(options.output, pd.DataFrame(rows, columns=COLUMNS))
+        return [dataset, network, loss, choice["learning_rate"], choice["test_accuracy"], diverged]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{path}: not a file of `choose-learning-rate`, named {{dataset}}-{{network}}-{{loss}}.json; make it with "
+            "that step."
+        ) from None

@@ -1,20 +1,25 @@
 """Measure neural collapse: in the moments of a run (.safetensors), or in anyone's features (.npz)."""
 
 import argparse
+import ast
 import json
 import math
-import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ..errors import InputError
 from ..measures import collapse_measures, snapshot_measures
 from ..moments import read_snapshots
+from ..npz import read_npz
 from ..storage import write_csv
 
 _OF_RUN = ("dataset", "network", "loss", "seed", "weight_decay", "output")
+_OF_ANYONE = ("weight_decay_lambda", "json")
+
+# Those of `collection`, on which no measure depends: a title edited there must not have everything measured again.
+_COLUMNS = ["dataset", "network", "loss", "seed", "epoch", "split", "measure", "value"]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,35 +32,47 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--weight-decay", type=float, help="the weight decay of SGD, a C/2-th of the loss's lambda")
     run.add_argument("--output", type=Path, help="the measures at each epoch (CSV)")
     anyone = parser.add_argument_group("of anyone's features")
-    anyone.add_argument("--weight-decay-lambda", type=float, default=0.0, help="lambda of the loss, 0 if left out")
-    anyone.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    anyone.add_argument("--weight-decay-lambda", type=float, help="lambda of the loss, 0 if left out")
+    anyone.add_argument("--json", action="store_true", default=None, help="print JSON instead of a table")
 
 
 def run(options: argparse.Namespace) -> None:
     if options.file.suffix == ".npz":
+        if misplaced := _flags(name for name in _OF_RUN if getattr(options, name) is not None):
+            raise InputError(
+                f"{options.file}: {misplaced} would be for a file of extract-features; features in .npz take "
+                "--weight-decay-lambda (C/2 times SGD's weight decay) and --json, and their measures are printed."
+            )
         _measure_features(options)
     else:
+        if misplaced := _flags(name for name in _OF_ANYONE if getattr(options, name) is not None):
+            raise InputError(
+                f"{options.file}: {misplaced} would be for features in .npz; a run takes --weight-decay, and its "
+                "measures go to --output."
+            )
         _measure_run(options)
 
 
 def _measure_run(options: argparse.Namespace) -> None:
-    missing = [f"--{name.replace('_', '-')}" for name in _OF_RUN if getattr(options, name) is None]
-    if missing:
-        raise InputError(f"{options.file}: measuring a run needs {', '.join(missing)} (and a name in .npz, features).")
+    if missing := _flags(name for name in _OF_RUN if getattr(options, name) is None):
+        raise InputError(f"{options.file}: measuring a run needs {missing} (and a name in .npz, features).")
+    if options.loss not in _known_losses():
+        raise InputError(f"--loss: no loss named '{options.loss}'; known: {', '.join(_known_losses())}.")
+    if not 0 <= options.weight_decay < math.inf:
+        raise InputError(f"--weight-decay: must be a number of at least 0, found {options.weight_decay}.")
     rows = [
         (options.dataset, options.network, options.loss, options.seed, epoch, split, measure, value)
         for epoch, split, snapshot in read_snapshots(options.file)
         for measure, value in snapshot_measures(snapshot, loss=options.loss, weight_decay=options.weight_decay).items()
     ]
-    columns = ["dataset", "network", "loss", "seed", "epoch", "split", "measure", "value"]
-    write_csv(options.output, pd.DataFrame(rows, columns=columns))
+    write_csv(options.output, pd.DataFrame(rows, columns=_COLUMNS))
 
 
 def _measure_features(options: argparse.Namespace) -> None:
-    arrays = _read_npz(options.file)
+    arrays = read_npz(options.file, ("features", "labels", "weight"), optional=("bias",))
     measures = collapse_measures(
         *(arrays.get(name) for name in ("features", "labels", "weight", "bias")),
-        weight_decay_lambda=options.weight_decay_lambda,
+        weight_decay_lambda=options.weight_decay_lambda or 0.0,
     )
     if options.json:
         # JSON has no NaN and no infinity.
@@ -65,15 +82,12 @@ def _measure_features(options: argparse.Namespace) -> None:
         print("\n".join(f"{name:<{width}}  {value:.9g}" for name, value in measures.items()))
 
 
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file.")
-    try:
-        with np.load(path) as file:
-            arrays = dict(file)
-    except (zipfile.BadZipFile, ValueError) as error:
-        raise InputError(f"{path}: not a file of numpy.savez ({error}).") from None
-    missing = [name for name in ("features", "labels", "weight") if name not in arrays]
-    if missing:
-        raise InputError(f"{path}: has no array named {', '.join(missing)}; found {', '.join(arrays) or 'none'}.")
-    return arrays
+def _flags(names: Iterable[str]) -> str:
+    return ", ".join(f"--{name.replace('_', '-')}" for name in names)
+
+
+def _known_losses() -> tuple[str, ...]:
+    """LOSSES of losses.py, read without importing it (an import would load torch)."""
+    source = Path(__file__).parents[1].joinpath("losses.py").read_text()
+    assignments = (node for node in ast.parse(source).body if isinstance(node, ast.Assign))
+    return next(ast.literal_eval(node.value) for node in assignments if ast.unparse(node.targets[0]) == "LOSSES")

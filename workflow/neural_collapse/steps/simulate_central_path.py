@@ -30,6 +30,7 @@ from ..central_path import (
     within_class_covariance,
 )
 from ..decomposition import least_squares_classifier
+from ..errors import InputError
 from ..measures import collapse_measures
 from ..storage import write_csv
 
@@ -51,6 +52,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    if not 0 < options.horizon < np.inf:
+        raise InputError(f"--horizon: must be a finite number above 0, found {options.horizon}.")
+    if not np.isfinite(options.spectrum).all():
+        raise InputError(f"--spectrum: must be all finite numbers, found {options.spectrum}.")
+    if options.seed < 0:
+        raise InputError(f"--seed: must be a whole number of at least 0, found {options.seed}.")
     shape = options.classes, options.examples_per_class, options.features
     start = initial_features(*shape, options.spectrum, options.seed)
     print("C = {}, N = {}, P = {}".format(*shape))
