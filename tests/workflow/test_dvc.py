@@ -11,7 +11,7 @@ from fingerprint import LIBRARY, closure
 pytestmark = pytest.mark.xdist_group("workflow")
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-RULE = re.compile(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", re.M | re.S)
+RULE = re.compile(r"^(?:rule|checkpoint) (\w+):\n(.*?)(?=^\S|\Z)", re.M | re.S)
 LAYER_OF_RULE = {
     name: path.stem for path in (ROOT / "workflow/rules").glob("*.smk") for name, _ in RULE.findall(path.read_text())
 }

@@ -29,7 +29,9 @@ try:
     STUDY = load_study(config)
 except InputError as error:
     sys.exit(f"error: {error}")
+# Where data lie is no parameter of any job: the same content in another place makes nothing stale.
 os.environ["NEURAL_COLLAPSE_DATA"] = config.get("data_root", "datasets")
+os.environ |= {f"NEURAL_COLLAPSE_PATH_{name}": own["path"] for name, own in STUDY.datasets.items() if own["path"]}
 
 RUNS = {run.name: run for run in STUDY.runs}
 RESULTS = f"results/{STUDY.name}"
@@ -50,7 +52,7 @@ def of_every_run(layer, suffix):
     return [f"{RESULTS}/{layer}/{run}.{suffix}" for run in RUNS]
 
 
-def checkpoints(wildcards):
+def checkpoints_of_run(wildcards):
     return [f"{RESULTS}/checkpoints/{wildcards.run}/{i:02d}.safetensors" for i in range(STUDY.measured_epochs)]
 
 
@@ -69,8 +71,15 @@ def images_of_run(wildcards):
 def images(dataset):
     """A shell command that makes a data set's images where they are absent; see `prepare_dataset`."""
     data, card = f"{RESULTS}/data/{dataset}.safetensors", f"{RESULTS}/datasets/{dataset}.json"
-    settings = flags({"name": dataset, **STUDY.datasets[dataset], "output": data, "expect": card})
-    return f"test -e {data} || python -m neural_collapse prepare-dataset {settings};"
+    outputs = flags({"output": data, "expect": card})
+    return f"test -e {data} || python -m neural_collapse prepare-dataset {preparation(dataset)} {outputs};"
+
+
+def preparation(dataset):
+    """What `prepare-dataset` has to be told of a data set, as flags."""
+    settings = STUDY.datasets[dataset]
+    path = f' --path "$NEURAL_COLLAPSE_PATH_{dataset}"' if settings["path"] else ""
+    return flags({"name": dataset, **settings, "path": None}) + path
 
 
 def flags(settings):

@@ -1,7 +1,7 @@
 rule extract_features:
     input:
         card=card_of_run,
-        checkpoints=checkpoints,
+        checkpoints=checkpoints_of_run,
     output:
         f"{RESULTS}/features/{{run}}.safetensors",
     log:

@@ -5,7 +5,10 @@ import shutil
 IMAGES = [f"{RESULTS}/data/{dataset}.safetensors" for dataset in STUDY.datasets]
 TRIED = [f"{RESULTS}/sweep/{pair}/{rate}.csv" for pair in STUDY.swept for rate in STUDY.sweep_rates]
 LAYERS = {
-    "data": [*IMAGES, *(f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets)],
+    "data": [
+        *IMAGES,
+        *(f"{RESULTS}/datasets/{dataset}.{kind}" for dataset in STUDY.datasets for kind in ("json", "origin.json")),
+    ],
     "sweep": [*TRIED, *(f"{RESULTS}/sweep/{pair}.json" for pair in STUDY.swept), f"{RESULTS}/sweep/choices.csv"],
     "train": [
         f"{RESULTS}/checkpoints/{run}/{file}"

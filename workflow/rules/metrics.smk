@@ -22,7 +22,7 @@ rule measure:
 rule attack:
     input:
         card=card_of_run,
-        checkpoints=checkpoints,
+        checkpoints=checkpoints_of_run,
     output:
         f"{RESULTS}/robustness/{{run}}.csv",
     log:
