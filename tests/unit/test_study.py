@@ -58,6 +58,7 @@ def changed(path, value):
         ("studies/small/datasets/mine", {"source": "arrays"}, []),
         ("studies/small/datasets/digits", {"train_per_class": 0}, ["train_per_class", "0", "at least 1", "'all'"]),
         ("studies/small/figures", ["figure-99"], ["figures", "'figure-99'", "figure-02"]),
+        ("studies/small/figures", [], ["small.figures", "[] shows nothing of these runs"]),
         (
             "studies/small/theory/a",
             {"classes": 3, "examples_per_class": 4, "features": 5, "spectrum": [1], "horizon": 1},

@@ -56,7 +56,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Study:
-    """One study of config.yaml: its runs and everything else the schema says of a study, defaults filled in."""
+    """One study of config.yaml: its runs and everything else the schema says of a study, defaults filled in.
+
+    `figures` are those named that show something of these runs.
+    """
 
     name: str
     runs: tuple[Run, ...]
@@ -127,6 +130,11 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     for figure in study["figures"]:
         if figure not in known_figures():
             raise InputError(f"{where}.figures: {_unknown('figure', figure, known_figures())}")
+    figures = tuple(figure for figure in study["figures"] if shows_something(figure, runs))
+    if not figures:
+        raise InputError(
+            f"{where}.figures: {study['figures']} shows nothing of these runs; name others, or leave it out."
+        )
     sweep = study["sweep"]
     if sweep["lowest"] >= sweep["highest"]:
         raise InputError(f"{where}.sweep: lowest, {sweep['lowest']}, must be less than highest, {sweep['highest']}.")
@@ -136,7 +144,7 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         datasets=datasets,
         attack=study["attack"],
         theory=study["theory"],
-        figures=tuple(study["figures"]),
+        figures=figures,
         layers=study["layers"],
         measured_epochs=study["measured_epochs"],
         sweep_rates=_logarithmic(sweep["lowest"], sweep["highest"], sweep["count"]),
@@ -174,6 +182,12 @@ def known_networks() -> list[str]:
 
 def known_figures() -> list[str]:
     return [module.replace("_", "-") for module in _modules("figures") if module.startswith("figure_")]
+
+
+def shows_something(figure: str, runs: Iterable[Run]) -> bool:
+    """Whether a figure is of simulated systems, or of a loss that one of the runs has."""
+    declared = literals(f"figures.{figure.replace('-', '_')}")
+    return declared["READS"] == "theory" or any(run.loss in declared["LOSSES"] for run in runs)
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from fingerprint import fingerprint
 from neural_collapse.datasets.preparation import content_digest
 from neural_collapse.errors import InputError
 from neural_collapse.networks import family
-from neural_collapse.study import literals, load_study, pinned_packages
+from neural_collapse.study import known_figures, literals, load_study, pinned_packages, shows_something
 from records import Records
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own. The shell says so after

@@ -23,8 +23,8 @@ LAYERS = {
         f"{RESULTS}/metrics.csv",
     ],
     "theory": [f"{RESULTS}/theory/{system}.csv" for system in STUDY.theory],
-    "figures": [f"{RESULTS}/figures/{figure}.{kind}" for figure in FIGURES for kind in ("pdf", "png")]
-    + [f"{RESULTS}/tables/table-1.{kind}" for kind in ("csv", "md") if MSE_RUNS]
+    "figures": [f"{RESULTS}/figures/{figure}.{kind}" for figure in STUDY.figures for kind in ("pdf", "png")]
+    + [f"{RESULTS}/tables/table-1.{kind}" for kind in ("csv", "md")]
     + [f"{RESULTS}/claims.csv"],
 }
 
