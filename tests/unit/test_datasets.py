@@ -221,7 +221,7 @@ def test_mistakes_in_arrays(tmp_path):
     for damaged in (whole[:-100], bytes(altered), pickle.dumps(arrays)):
         path.write_bytes(damaged)
         assert_mistake(path, when=lambda: load("arrays", path=path))
-    assert_mistake("nowhere.npz", when=lambda: load("arrays", path=tmp_path / "nowhere.npz"))
+    assert_mistake("nowhere.npz: there is no such file", when=lambda: load("arrays", path=tmp_path / "nowhere.npz"))
     assert_mistake("path", when=lambda: load("arrays"))
 
 

@@ -82,13 +82,45 @@ class Study:
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
-    """Read config.yaml; raises InputError where it is missing or not YAML."""
+    """Read config.yaml; raises InputError where it is missing, not YAML, or gives a key twice."""
     try:
-        return yaml.safe_load(Path(path).read_text())
+        text = Path(path).read_text()
+        config = yaml.safe_load(text)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())}).") from None
+    _check_keys(path, yaml.compose(text))
+    return config
+
+
+def _check_keys(path: str | Path, node: yaml.Node | None) -> None:
+    """Raise InputError where a table gives a key twice: of two such values YAML takes the last, and says nothing."""
+    if isinstance(node, yaml.MappingNode):
+        given = set()
+        for key, value in node.value:
+            if key.value in given:
+                raise InputError(
+                    f"{path}: line {key.start_mark.line + 1}: the key '{key.value}' is there twice; keep one."
+                )
+            given.add(key.value)
+            _check_keys(path, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _check_keys(path, item)
+
+
+def checked(config: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a configuration with the schema's defaults filled in, but in `training`, which merges.
+
+    Raises InputError for the first thing that the schema forbids.
+    """
+    config = _as_meant(config)
+    errors = list(_Validator(_schema()).iter_errors(config))  # to the end, because defaults are filled in on the way
+    if errors:
+        where = ".".join(str(part) for part in errors[0].absolute_path)
+        raise InputError(f"config.yaml: {where + ': ' if where else ''}{_sentence(errors[0])}")
+    return config
 
 
 def load_study(config: dict[str, Any], name: str | None = None) -> Study:
@@ -96,11 +128,8 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
 
     Raises InputError, one sentence with the key, the value and what is allowed, for every mistake.
     """
-    config = _with_numbers(config)
-    if name is not None:
-        config["study"] = name
-    _check_schema(config)
-    name = config["study"]
+    config = checked(config)
+    name = name or config["study"]
     if name not in config["studies"]:
         raise InputError(f"config.yaml: study: {_unknown('study', name, config['studies'])}")
     study, where = config["studies"][name], f"config.yaml: studies.{name}"
@@ -111,6 +140,9 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     datasets = {}
     for dataset, _, _ in pairs.values():
         datasets.setdefault(dataset, _dataset(dataset, study["datasets"].get(dataset, {}), f"{where}.datasets"))
+    for dataset, own in study["datasets"].items():
+        if dataset not in datasets and "source" not in own and dataset not in _known_datasets():
+            raise InputError(f"{where}.datasets: {_unknown('data set', dataset, _known_datasets())}")
     runs = []
     for pair, (dataset, network, loss) in pairs.items():
         settings = _settings(f"{where}.runs.{pair}", study["training"], study["runs"][pair])
@@ -191,6 +223,13 @@ def shows_something(figure: str, runs: Iterable[Run]) -> bool:
 
 
 @functools.cache
+def _reads_path(source: str) -> bool:
+    """Whether a source of data looks at the `path` it is given."""
+    names = (node.id for node in ast.walk(_tree(_LIBRARY / "datasets" / f"{source}.py")) if isinstance(node, ast.Name))
+    return "path" in names
+
+
+@functools.cache
 def _torchvision_models() -> frozenset[str] | None:
     """The names of torchvision's models, or None where it is not installed beside the workflow (conda)."""
     found = importlib.util.find_spec("torchvision")
@@ -231,14 +270,18 @@ def pinned_packages(environment: str) -> list[str]:
     return sorted(content["dependencies"])
 
 
-def _with_numbers(value: Any) -> Any:
-    """A copy in which `5e-4` is a number, as everybody but YAML 1.1 (which wants `5.0e-4`) reads it."""
+def _as_meant(value: Any) -> Any:
+    """A copy in which `5e-4` is a number, as everybody but YAML 1.1 (which wants `5.0e-4`) reads it.
+
+    A whole number may be written `1e2` or `100.0`, and a key that YAML takes for a number is a name.
+    """
     if isinstance(value, dict):
-        return {key: _with_numbers(item) for key, item in value.items()}
+        return {str(key): _as_meant(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_with_numbers(item) for item in value]
-    is_number = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+", value)
-    return float(value) if is_number else value
+        return [_as_meant(item) for item in value]
+    if isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+", value):
+        value = float(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 # The checks, each one sentence.
@@ -293,20 +336,23 @@ def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
         raise InputError(f"{where}.{name}: {_unknown('source', source, [*_known_datasets(), 'arrays', 'folder'])}")
     if source in ("arrays", "folder") and "path" not in given:
         raise InputError(f"{where}.{name}: a data set from `{source}` needs a `path`.")
+    if "path" in given and not _reads_path(source):
+        raise InputError(
+            f"{where}.{name}.path: `{source}` reads no path; take it out, or add `source: arrays` or `folder`."
+        )
     own = literals(f"datasets.{source}")
-    return {
+    of_source = {
         "source": source,
-        "path": given.get("path"),
-        "train_per_class": given.get("train_per_class", own["TRAIN_PER_CLASS"]),
-        "test_per_class": given.get("test_per_class"),
-        "padding": given.get("padding", own["PADDING"]),
-        "seed": given.get("seed", 0),
+        "path": None,
+        "train_per_class": own["TRAIN_PER_CLASS"],
+        "test_per_class": None,
+        "padding": own["PADDING"],
     }
+    return of_source | _defaults(_schema()["$defs"]["dataset"]["properties"]) | given
 
 
 def _settings(where: str, common: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    properties = _schema()["$defs"]["training"]["properties"]
-    settings = {key: value["default"] for key, value in properties.items() if "default" in value} | common | own
+    settings = _defaults(_schema()["$defs"]["training"]["properties"]) | common | own
     epochs = settings["epochs"]
     drops = settings.setdefault("learning_rate_drops", default_drops(epochs))
     if drops and (max(drops) >= epochs or sorted(set(drops)) != drops) and "learning_rate_drops" in common | own:
@@ -314,6 +360,10 @@ def _settings(where: str, common: dict[str, Any], own: dict[str, Any]) -> dict[s
     if settings["warmup_epochs"] >= epochs:
         raise InputError(f"{where}.warmup_epochs: {settings['warmup_epochs']} must be less than the {epochs} epochs.")
     return settings
+
+
+def _defaults(properties: dict[str, Any]) -> dict[str, Any]:
+    return {key: copy.deepcopy(value["default"]) for key, value in properties.items() if "default" in value}
 
 
 def _logarithmic(lowest: float, highest: float, count: int) -> tuple[float, ...]:
@@ -327,23 +377,22 @@ def _schema() -> dict[str, Any]:
     return yaml.safe_load(_SCHEMA.read_text())
 
 
-def _check_schema(config: dict[str, Any]) -> None:
-    """Raise InputError for the first thing the schema forbids; fill in defaults outside `training`, which merges."""
-    errors = list(_Validator(_schema()).iter_errors(config))  # to the end, because defaults are filled in on the way
-    if errors:
-        where = ".".join(str(part) for part in errors[0].absolute_path)
-        raise InputError(f"config.yaml: {where + ': ' if where else ''}{_sentence(errors[0])}")
-
-
 def _fill_defaults(validator, properties, instance, schema):
     if isinstance(instance, dict) and schema is not _schema()["$defs"]["training"]:
-        for key, subschema in properties.items():
-            if "default" in subschema:
-                instance.setdefault(key, copy.deepcopy(subschema["default"]))
+        for key, default in _defaults(properties).items():
+            instance.setdefault(key, default)
     yield from jsonschema.Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
 
 
-_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"properties": _fill_defaults})
+def _is_number(checker, value):
+    return checker.is_type(value, "integer") or (isinstance(value, float) and math.isfinite(value))
+
+
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    {"properties": _fill_defaults},
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number),
+)
 
 
 def _sentence(error: jsonschema.ValidationError) -> str:
@@ -356,6 +405,8 @@ def _sentence(error: jsonschema.ValidationError) -> str:
             return f"the key '{next(key for key in wanted if key not in value)}' is missing."
         case "enum":
             return _unknown("choice", value, wanted)
+        case "type" if value is None and wanted == "object":
+            return "there is nothing; write {} where nothing differs from the defaults."
         case "type":
             return f"{value!r} is not of type {wanted}."
         case "oneOf":

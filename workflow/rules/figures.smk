@@ -33,8 +33,6 @@ rule figure:
         ),
     log:
         f"{LOGS}/figures/{{figure}}.log",
-    wildcard_constraints:
-        figure="|".join(figure for figure in known_figures() if shows_something(figure, STUDY.runs)),
     conda:
         "../../envs/analysis.yaml"
     params:

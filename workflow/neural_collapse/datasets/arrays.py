@@ -24,6 +24,8 @@ def load(*, path, root) -> RawDataset:
     if path is None:
         raise InputError("source 'arrays': `path`, the .npz file of your data, is missing; name one.")
     path = Path(path).expanduser()
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; `path` must name the .npz file of your data.")
     try:
         with zipfile.ZipFile(path):  # numpy would take other kinds of files as well
             pass
