@@ -100,6 +100,7 @@ def test_a_second_snakemake_stops_with_one_sentence(long_study):
     first = start_training(long_study)
     before = long_study.state_of("results/tiny/metrics")
     assert long_study.plan("train") == {"train_network": 1}, "a dry run is no second one"
+    assert RUN in long_study.run("snakemake", "--summary"), "nor is any other look"
     message = long_study.run("snakemake", "--cores", "1", fails=True)
     assert [line for line in message.splitlines() if "another Snakemake works in this folder" in line]
     assert "Traceback" not in message
@@ -108,11 +109,42 @@ def test_a_second_snakemake_stops_with_one_sentence(long_study):
     assert long_study.plan("train") == {}
 
 
-def test_a_mistake_in_the_configuration_is_one_sentence(study):
-    study.edit("config.yaml", "study: tiny", "study: tinny")
+@pytest.mark.parametrize(
+    "file, old, new, sentence",
+    [
+        (
+            "config.yaml",
+            "study: tiny",
+            "study: tinny",
+            "error: config.yaml: study: no study named 'tinny' (did you mean 'tiny'?); known: tiny.",
+        ),
+        (
+            "config.yaml",
+            "study: tiny",
+            "study: tiny\nstudy: tiny",
+            "error: config.yaml: line 2: the key 'study' is there twice; keep one.",
+        ),
+        (
+            "workflow/rules/records.py",
+            "KNOWN_FORMAT = 6",
+            "KNOWN_FORMAT = 5",
+            "error: This Snakemake writes records of format 6, the workflow carries format 5: ",
+        ),
+    ],
+)
+def test_a_mistake_is_one_sentence(study, file, old, new, sentence):
+    study.edit(file, old, new)
     finished = subprocess.run(
         ["snakemake", "-n"], cwd=study.path, env=study.environment(), capture_output=True, text=True
     )
     message = finished.stdout + finished.stderr
     assert finished.returncode == 1 and "Traceback" not in message
-    assert "error: config.yaml: study: no study named 'tinny' (did you mean 'tiny'?); known: tiny." in message
+    assert sentence in message
+
+
+@pytest.mark.parametrize(
+    "target", ["figures/figure-77.pdf", "metrics/digits-vgg11-mse-seed5.csv", "theory/six.csv", "sweep/none/0.1.csv"]
+)
+def test_snakemake_knows_no_rule_for_what_the_study_does_not_have(fresh, target):
+    message = fresh.run("snakemake", "-n", f"results/tiny/{target}", fails=True)
+    assert "MissingRuleException" in message and "Traceback" not in message and "InputFunction" not in message, message

@@ -28,19 +28,25 @@ LAYERS = {
     + [f"{RESULTS}/claims.csv"],
 }
 
+# Whoever only looks may do so while another Snakemake works, and leaves the records to that one.
+LOOKS = workflow.output_settings.dryrun or {
+    *("--dag", "--d3dag", "--rulegraph", "--filegraph", "--summary", "-S", "--detailed-summary", "-D"),
+    *("--report", "--lint", "--list", "--list-rules", "-l", "--list-target-rules", "--lt"),
+} & set(sys.argv)
+
 if workflow.is_main_process:
-    RECORDS = Records(
-        Path(RESULTS) / "provenance",
-        LAYERS,
-        kept_by_dvc=[f"{RESULTS}/{name}" for name in ("data", "checkpoints", "features")],
-    )
-    if RECORDS.alone():
-        try:
+    try:
+        RECORDS = Records(
+            Path(RESULTS) / "provenance",
+            LAYERS,
+            kept_by_dvc=[f"{RESULTS}/{name}" for name in ("data", "checkpoints", "features")],
+        )
+        if RECORDS.alone():
             RECORDS.restore()
-        except InputError as error:
-            sys.exit(f"error: {error}")
-    elif not workflow.output_settings.dryrun:
-        sys.exit("error: another Snakemake works in this folder; wait until it ends.")
+        elif not LOOKS:
+            raise InputError("another Snakemake works in this folder; wait until it ends.")
+    except InputError as error:
+        sys.exit(f"error: {error}")
 
 
 onsuccess:
