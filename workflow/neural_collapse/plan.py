@@ -76,6 +76,9 @@ def plan(study: Study, results: Path) -> list[Cost]:
     def over(runs: Iterable[Run], quantity: Callable[[Run, _Data], float]) -> float:
         return sum(quantity(run, data[run.dataset]) for run in runs)
 
+    def attack_flops(run: Run, data: _Data) -> float:
+        return min(study.attack["images"], data.test) * _attack_flops(run, data)
+
     return [
         Cost("data", jobs=len(data), disk=sum(map(_data_bytes, data.values()))),
         # One job tries a rate, one chooses among a pair's, and one collects all choices.
@@ -88,7 +91,7 @@ def plan(study: Study, results: Path) -> list[Cost]:
             disk=epochs * over(runs, _moments_bytes),
         ),
         # Each run is measured, attacked and summarised, and all are collected.
-        Cost("metrics", 3 * len(runs) + 1, flops=epochs * study.attack["images"] * over(runs, _attack_flops)),
+        Cost("metrics", 3 * len(runs) + 1, flops=epochs * over(runs, attack_flops)),
         Cost("theory", jobs=len(study.theory)),
         Cost("figures", jobs=len(study.figures) + 2),  # and table 1, and the claims
     ]

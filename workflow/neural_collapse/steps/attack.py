@@ -22,7 +22,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", required=True, help="... its network, ...")
     parser.add_argument("--loss", required=True, help="... and its loss")
     parser.add_argument("--seed", required=True, type=int, help="the run's seed, which also chooses the images")
-    parser.add_argument("--images", required=True, type=int, help="how many test images are attacked")
+    parser.add_argument(
+        "--images", required=True, type=int, help="how many test images are attacked, if there are so many"
+    )
     parser.add_argument("--iterations", required=True, type=int, help="the most steps an image is given")
     parser.add_argument("--overshoot", required=True, type=float, help="the share by which a step oversteps")
     parser.add_argument("--threads", required=True, type=int, help="CPU threads")
