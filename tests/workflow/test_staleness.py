@@ -190,8 +190,11 @@ def test_a_clone_trains_the_run_whose_learning_rate_was_edited_and_no_other(clon
     clone.edit("config.yaml", "digits-vgg11-ce: {learning_rate: 0.02}", "digits-vgg11-ce: {learning_rate: 0.03}")
     one_run = {"train_network": 1, "extract_features": 1, "attack": 1, "measure": 1, "claims": 1, "figure": 1}
     assert clone.plan("figures") == one_run
+    resume = clone.path / "results/tiny/resume"
+    (resume / RUN).mkdir(parents=True)  # of another training, that was killed
     clone.run("snakemake", "--cores", "2", "figures")
     assert clone.plan("figures") == {}
+    assert [path.name for path in resume.iterdir()] == [RUN], "a finished training leaves nothing to continue"
 
 
 def test_a_clone_with_all_data_pulled_has_nothing_to_do(clone, completed):
