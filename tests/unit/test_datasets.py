@@ -18,7 +18,7 @@ from PIL import Image
 
 from neural_collapse.__main__ import main
 from neural_collapse.datasets import read_dataset, standardise
-from neural_collapse.datasets.preparation import RawDataset, balanced_sample, load, prepare, sources
+from neural_collapse.datasets.preparation import RawDataset, balanced_sample, content_digest, load, prepare, sources
 from neural_collapse.errors import InputError
 from neural_collapse.storage import write_arrays
 from neural_collapse.vision import torchvision
@@ -221,7 +221,7 @@ def test_mistakes_in_arrays(tmp_path):
     for damaged in (whole[:-100], bytes(altered), pickle.dumps(arrays)):
         path.write_bytes(damaged)
         assert_mistake(path, when=lambda: load("arrays", path=path))
-    assert_mistake("nowhere.npz", when=lambda: load("arrays", path=tmp_path / "nowhere.npz"))
+    assert_mistake("nowhere.npz: there is no such file", when=lambda: load("arrays", path=tmp_path / "nowhere.npz"))
     assert_mistake("path", when=lambda: load("arrays"))
 
 
@@ -237,12 +237,17 @@ def save_images(folder, images, names=("cat", "dog")):
 def test_folder_of_images(tmp_path, channels):
     images, labels = examples(6, (6, 6, channels), classes=2)
     save_images(tmp_path, images.squeeze())
-    (tmp_path / "train" / ".DS_Store").touch()
+    digest = content_digest(tmp_path)
+    for ignored in ("README", ".DS_Store", "train/.DS_Store", "train/labels.txt", "train/cat/.DS_Store"):
+        (tmp_path / ignored).touch()
+    assert content_digest(tmp_path) == digest
     raw = load("folder", path=tmp_path)
     order = np.argsort(labels, kind="stable")
     assert np.array_equal(raw.train_images, images[order].transpose(0, 3, 1, 2))
     assert np.array_equal(raw.train_labels, labels[order]) and np.array_equal(raw.test_labels, labels[order])
     assert raw.class_names == ("cat", "dog")
+    (tmp_path / "train" / "cat" / "0.png").rename(tmp_path / "train" / "cat" / "9.png")
+    assert content_digest(tmp_path) != digest
 
 
 def test_mistakes_in_a_folder_of_images(tmp_path):

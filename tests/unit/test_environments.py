@@ -22,7 +22,7 @@ CONDA = {
 RULES = {
     rule.partition(":")[0]: rule
     for file in ROOT.glob("workflow/rules/*.smk")
-    for rule in re.split(r"^rule ", file.read_text(), flags=re.M)[1:]
+    for rule in re.split(r"^(?:rule|checkpoint) ", file.read_text(), flags=re.M)[1:]
 }
 
 

@@ -226,9 +226,9 @@ def test_the_training_of_a_killed_parent_stops(data, tmp_path):
     wait_for(lambda: (tmp_path / "resume/run/state.safetensors").exists())
     parent.kill()
     parent.wait()
-    wait_for(lambda: "the process that started this training is gone" in (tmp_path / "log").read_text())
+    wait_for(lambda: "the process that started this one is gone" in (tmp_path / "log").read_text())
 
 
 def test_a_training_whose_parent_was_gone_before_it_began_stops_at_once(data, tmp_path, capfd):
     assert main([*command(data, tmp_path), "--stop-with-parent", str(os.getpid())]) == 1
-    assert capfd.readouterr() == ("", "error: stopped, because the process that started this training is gone.\n")
+    assert capfd.readouterr() == ("", "error: stopped, because the process that started this one is gone.\n")

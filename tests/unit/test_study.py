@@ -58,6 +58,15 @@ def changed(path, value):
         ("studies/small/datasets/mine", {"source": "arrays"}, []),
         ("studies/small/datasets/digits", {"train_per_class": 0}, ["train_per_class", "0", "at least 1", "'all'"]),
         ("studies/small/figures", ["figure-99"], ["figures", "'figure-99'", "figure-02"]),
+        ("studies/small/runs/digits-vgg11-mse/learning_rate", float("inf"), ["learning_rate", "inf", "a number"]),
+        ("studies/small/runs/digits-vgg11-mse/weight_decay", float("nan"), ["weight_decay", "nan", "number"]),
+        ("studies/small/runs/digits-vgg11-mse", None, ["runs.digits-vgg11-mse", "write {}"]),
+        ("studies/small/runs", {7: {}}, ["small.runs", "'7' is not a run"]),
+        ("studies/small/networks", {11: {"width": 1}}, ["small.networks", "no network named '11'"]),
+        ("studies/small/datasets/minst", {"train_per_class": 5}, ["small.datasets", "'minst'", "did you mean 'mnist'"]),
+        ("studies/small/datasets/digits", {"path": "d"}, ["digits.path", "`digits` reads no path", "`source: arrays`"]),
+        ("studies/small/figures", ["figure_02"], ["small.figures", "did you mean 'figure-02'"]),
+        ("studies/small/figures", [], ["small.figures", "[] shows nothing of these runs"]),
         (
             "studies/small/theory/a",
             {"classes": 3, "examples_per_class": 4, "features": 5, "spectrum": [1], "horizon": 1},
@@ -92,6 +101,13 @@ def test_a_data_set_of_ones_own_needs_a_path_and_a_known_source():
     assert study.datasets["mine"]["path"] == "mine.npz" and study.datasets["mine"]["padding"] == 2
 
 
+def test_a_key_that_is_given_twice_is_named_with_its_line(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("study: a\nstudies:\n  a:\n    runs:\n      digits-vgg11-ce: {epochs: 5,\n        epochs: 50}\n")
+    with pytest.raises(InputError, match=r"config\.yaml: line 6: the key 'epochs' is there twice; keep one\."):
+        read_config(path)
+
+
 def test_a_missing_or_broken_file_is_one_sentence(tmp_path):
     (tmp_path / "config.yaml").write_text("study: [")
     for name in ("config.yaml", "absent.yaml"):
@@ -113,6 +129,18 @@ def test_numbers_may_be_written_as_everybody_writes_them():
         "study: a\nstudies: {a: {measured_epochs: 3, runs: {digits-vgg11-ce: {weight_decay: 5e-4}}}}"
     )
     assert load_study(config).runs[0].settings["weight_decay"] == 0.0005
+
+
+def test_a_whole_number_may_be_written_with_a_point_or_an_exponent():
+    config = yaml.safe_load(
+        "study: a\nstudies: {a: {measured_epochs: 3.0, seeds: [0.0], "
+        "runs: {digits-vgg11-ce: {epochs: 1e1, learning_rate: 1.0, learning_rate_drops: [4.0]}}}}"
+    )
+    study = load_study(config)
+    settings = study.runs[0].settings
+    whole = [study.measured_epochs, study.runs[0].seed, settings["epochs"], *settings["learning_rate_drops"]]
+    assert whole == [3, 0, 10, 4] and all(isinstance(number, int) for number in whole)
+    assert settings["learning_rate"] == 1
 
 
 def test_the_paper_study_is_the_papers():

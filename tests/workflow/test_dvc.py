@@ -11,7 +11,7 @@ from fingerprint import LIBRARY, closure
 pytestmark = pytest.mark.xdist_group("workflow")
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-RULE = re.compile(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", re.M | re.S)
+RULE = re.compile(r"^(?:rule|checkpoint) (\w+):\n(.*?)(?=^\S|\Z)", re.M | re.S)
 LAYER_OF_RULE = {
     name: path.stem for path in (ROOT / "workflow/rules").glob("*.smk") for name, _ in RULE.findall(path.read_text())
 }
@@ -115,3 +115,12 @@ def test_dvc_shows_metrics_parameters_plots_and_the_graph(study):
     assert "figure-07.png" in (study.path / "dvc_plots/index.html").read_text()
     study.edit("config.yaml", "digits-vgg11-ce: {learning_rate: 0.02}", "digits-vgg11-ce: {learning_rate: 0.03}")
     assert "digits-vgg11-ce.learning_rate" in study.run("dvc", "params", "diff")
+
+
+def test_a_study_without_mse_runs_is_complete_for_dvc(study):
+    for run in ("vgg11", "resnet18"):
+        study.edit("config.yaml", f"      digits-{run}-mse: {{}}\n", "")
+    for file in (study.path / "results/tiny/tables").iterdir():
+        file.unlink()
+    study.run("dvc", "repro")
+    assert (study.path / "results/tiny/tables/table-1.csv").read_text().count("\n") == 1, "the header"

@@ -134,25 +134,34 @@ def test_absent_images_make_nothing_stale(study):
 
 
 def test_a_users_own_data_is_followed_by_its_content(study):
-    file = study.path / "my data.npz"
-
-    def write(seed):
+    def write(seed, save=np.savez, name="my data.npz"):
         images = np.random.default_rng(seed).integers(0, 256, (30, 8, 8), dtype=np.uint8)
         split = {"images": images, "labels": np.arange(30) % 3}
-        np.savez(file, **{f"{name}_{key}": value for name in ("train", "test") for key, value in split.items()})
+        arrays = {f"{name}_{key}": value for name in ("train", "test") for key, value in split.items()}
+        save(study.path / name, **arrays)
 
     write(seed=0)
     study.edit("config.yaml", "      digits: {", "      mine: {source: arrays, path: my data.npz}\n      digits: {")
-    study.edit("config.yaml", "(?=      digits-vgg11-mse)", "      mine-vgg11-ce: {}\n")
+    study.edit("config.yaml", "(?=      digits-vgg11-mse)", "      mine-vgg11-ce: {batch_size: 10}\n")
+    study.run("snakemake", "--cores", "1", "train")
+    trained = study.state_of("results/tiny/checkpoints")
     card = "results/tiny/datasets/mine.json"
-    study.run("snakemake", "--cores", "1", card)
     assert study.plan(card) == {}
     write(seed=0)
     assert study.plan(card) == {}
-    write(seed=1)
+    write(seed=0, name="moved.npz")
+    study.edit("config.yaml", "path: my data.npz", "path: moved.npz")
+    assert study.plan("train") == {}, "the same bytes in another place"
+    write(seed=0, save=np.savez_compressed, name="moved.npz")
     assert study.plan(card) == {"prepare_dataset": 1}
-    file.unlink()
-    assert study.plan(card) == {}, "the card says what the images were made of"
+    study.run("snakemake", "--cores", "1", "train")
+    assert study.state_of("results/tiny/checkpoints") == trained, "other bytes, the same images"
+    (study.path / "moved.npz").unlink()
+    assert study.plan("train") == {}, "the origin says what the images were made of"
+    write(seed=1, name="moved.npz")
+    study.run("snakemake", "--cores", "1", "train")
+    changed = {path for path, state in study.state_of("results/tiny/checkpoints").items() if state != trained[path]}
+    assert changed == {path for path in trained if "/mine-" in path}
 
 
 def test_a_run_that_was_removed_comes_back_stale(study):
@@ -181,8 +190,11 @@ def test_a_clone_trains_the_run_whose_learning_rate_was_edited_and_no_other(clon
     clone.edit("config.yaml", "digits-vgg11-ce: {learning_rate: 0.02}", "digits-vgg11-ce: {learning_rate: 0.03}")
     one_run = {"train_network": 1, "extract_features": 1, "attack": 1, "measure": 1, "claims": 1, "figure": 1}
     assert clone.plan("figures") == one_run
+    resume = clone.path / "results/tiny/resume"
+    (resume / RUN).mkdir(parents=True)  # of another training, that was killed
     clone.run("snakemake", "--cores", "2", "figures")
     assert clone.plan("figures") == {}
+    assert [path.name for path in resume.iterdir()] == [RUN], "a finished training leaves nothing to continue"
 
 
 def test_a_clone_with_all_data_pulled_has_nothing_to_do(clone, completed):

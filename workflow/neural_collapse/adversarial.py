@@ -7,8 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import InputError
-
 # Images whose gradients are taken at a time: of each, the largest network studied (DenseNet250) keeps 0.35 GB for them.
 _AT_ONCE = 25
 
@@ -19,12 +17,11 @@ _BLACK = 1e-3
 def choose_images(available: int, count: int, *, seed: int) -> np.ndarray:
     """Choose which of `available` test images are attacked: (count,) int64, ascending, without replacement.
 
-    One seed chooses the same images of a data set for every network, loss and epoch, so that differences between
-    their robustness are not differences between images. Raises InputError where there are fewer images than `count`.
+    All of them, where there are fewer than `count`. One seed chooses the same images of a data set for every network,
+    loss and epoch, so that differences between their robustness are not differences between images.
     """
-    if count > available:
-        raise InputError(f"images: {count} test images can't be attacked, the data set has {available}.")
-    return np.sort(np.random.default_rng(np.random.SeedSequence(seed)).choice(available, count, replace=False))
+    generator = np.random.default_rng(np.random.SeedSequence(seed))
+    return np.sort(generator.choice(available, min(count, available), replace=False))
 
 
 def deepfool(

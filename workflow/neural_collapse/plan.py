@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from . import networks
 from .errors import InputError
 from .features import SAMPLE_SIZE
-from .study import Run, Study, literals
+from .study import Run, Study
 
 _PUBLISHED = {
     # channels, pixels a side, classes, train images, test images (None: those not taken for training)
@@ -72,11 +72,12 @@ def plan(study: Study, results: Path) -> list[Cost]:
     data = {name: _size_of_data(study, name, results) for name in study.datasets}
     runs, swept = study.runs, study.swept.values()
     rates, epochs = len(study.sweep_rates), study.measured_epochs
-    figures = sum(_has_something_to_show(study, figure) for figure in study.figures)
-    tables = 1 + any(run.loss == "mse" for run in runs)  # the claims, and table 1
 
     def over(runs: Iterable[Run], quantity: Callable[[Run, _Data], float]) -> float:
         return sum(quantity(run, data[run.dataset]) for run in runs)
+
+    def attack_flops(run: Run, data: _Data) -> float:
+        return min(study.attack["images"], data.test) * _attack_flops(run, data)
 
     return [
         Cost("data", jobs=len(data), disk=sum(map(_data_bytes, data.values()))),
@@ -90,9 +91,9 @@ def plan(study: Study, results: Path) -> list[Cost]:
             disk=epochs * over(runs, _moments_bytes),
         ),
         # Each run is measured, attacked and summarised, and all are collected.
-        Cost("metrics", 3 * len(runs) + 1, flops=epochs * study.attack["images"] * over(runs, _attack_flops)),
+        Cost("metrics", 3 * len(runs) + 1, flops=epochs * over(runs, attack_flops)),
         Cost("theory", jobs=len(study.theory)),
-        Cost("figures", jobs=figures + tables),
+        Cost("figures", jobs=len(study.figures) + 2),  # and table 1, and the claims
     ]
 
 
@@ -182,11 +183,3 @@ def _size_of_data(study: Study, name: str, results: Path) -> _Data:
     if isinstance(settings["test_per_class"], int):
         test = classes * settings["test_per_class"]
     return _Data(channels, image_size + 2 * settings["padding"], classes, train, test)
-
-
-def _has_something_to_show(study: Study, figure: str) -> bool:
-    """The workflow leaves out a figure of losses or systems that the study does not have."""
-    declared = literals(f"figures.{figure.replace('-', '_')}")
-    if declared["READS"] == "theory":
-        return bool(study.theory)
-    return any(run.loss in declared["LOSSES"] for run in study.runs)

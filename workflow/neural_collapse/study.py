@@ -19,6 +19,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from .declarations import literals, syntax_tree
 from .errors import InputError
 from .networks import family
 from .schedule import default_drops
@@ -56,7 +57,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Study:
-    """One study of config.yaml: its runs and everything else the schema says of a study, defaults filled in."""
+    """One study of config.yaml: its runs and everything else the schema says of a study, defaults filled in.
+
+    `figures` are those named that show something of these runs.
+    """
 
     name: str
     runs: tuple[Run, ...]
@@ -79,13 +83,45 @@ class Study:
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
-    """Read config.yaml; raises InputError where it is missing or not YAML."""
+    """Read config.yaml; raises InputError where it is missing, not YAML, or gives a key twice."""
     try:
-        return yaml.safe_load(Path(path).read_text())
+        text = Path(path).read_text()
+        config = yaml.safe_load(text)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())}).") from None
+    _check_keys(path, yaml.compose(text))
+    return config
+
+
+def _check_keys(path: str | Path, node: yaml.Node | None) -> None:
+    """Raise InputError where a table gives a key twice: of two such values YAML takes the last, and says nothing."""
+    if isinstance(node, yaml.MappingNode):
+        given = set()
+        for key, value in node.value:
+            if key.value in given:
+                raise InputError(
+                    f"{path}: line {key.start_mark.line + 1}: the key '{key.value}' is there twice; keep one."
+                )
+            given.add(key.value)
+            _check_keys(path, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _check_keys(path, item)
+
+
+def checked(config: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a configuration with the schema's defaults filled in, but in `training`, which merges.
+
+    Raises InputError for the first thing that the schema forbids.
+    """
+    config = _as_meant(config)
+    errors = list(_Validator(_schema()).iter_errors(config))  # to the end, because defaults are filled in on the way
+    if errors:
+        where = ".".join(str(part) for part in errors[0].absolute_path)
+        raise InputError(f"config.yaml: {where + ': ' if where else ''}{_sentence(errors[0])}")
+    return config
 
 
 def load_study(config: dict[str, Any], name: str | None = None) -> Study:
@@ -93,11 +129,8 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
 
     Raises InputError, one sentence with the key, the value and what is allowed, for every mistake.
     """
-    config = _with_numbers(config)
-    if name is not None:
-        config["study"] = name
-    _check_schema(config)
-    name = config["study"]
+    config = checked(config)
+    name = name or config["study"]
     if name not in config["studies"]:
         raise InputError(f"config.yaml: study: {_unknown('study', name, config['studies'])}")
     study, where = config["studies"][name], f"config.yaml: studies.{name}"
@@ -108,6 +141,9 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     datasets = {}
     for dataset, _, _ in pairs.values():
         datasets.setdefault(dataset, _dataset(dataset, study["datasets"].get(dataset, {}), f"{where}.datasets"))
+    for dataset, own in study["datasets"].items():
+        if dataset not in datasets and "source" not in own and dataset not in _known_datasets():
+            raise InputError(f"{where}.datasets: {_unknown('data set', dataset, _known_datasets())}")
     runs = []
     for pair, (dataset, network, loss) in pairs.items():
         settings = _settings(f"{where}.runs.{pair}", study["training"], study["runs"][pair])
@@ -127,6 +163,11 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     for figure in study["figures"]:
         if figure not in known_figures():
             raise InputError(f"{where}.figures: {_unknown('figure', figure, known_figures())}")
+    figures = tuple(figure for figure in study["figures"] if shows_something(figure, runs))
+    if not figures:
+        raise InputError(
+            f"{where}.figures: {study['figures']} shows nothing of these runs; name others, or leave it out."
+        )
     sweep = study["sweep"]
     if sweep["lowest"] >= sweep["highest"]:
         raise InputError(f"{where}.sweep: lowest, {sweep['lowest']}, must be less than highest, {sweep['highest']}.")
@@ -136,7 +177,7 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         datasets=datasets,
         attack=study["attack"],
         theory=study["theory"],
-        figures=tuple(study["figures"]),
+        figures=figures,
         layers=study["layers"],
         measured_epochs=study["measured_epochs"],
         sweep_rates=_logarithmic(sweep["lowest"], sweep["highest"], sweep["count"]),
@@ -144,19 +185,6 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
 
 
 # What the library knows, read from its sources.
-
-
-@functools.cache
-def literals(module: str) -> dict[str, Any]:
-    """The upper-case literals a module of the library assigns, read without importing it."""
-    found = {}
-    for node in _tree(_LIBRARY / f"{module.replace('.', '/')}.py").body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
-            try:
-                found[node.targets[0].id] = ast.literal_eval(node.value)
-            except ValueError:  # a computed value is nobody's declaration
-                continue
-    return found
 
 
 def _modules(package: str) -> list[str]:
@@ -176,6 +204,19 @@ def known_figures() -> list[str]:
     return [module.replace("_", "-") for module in _modules("figures") if module.startswith("figure_")]
 
 
+def shows_something(figure: str, runs: Iterable[Run]) -> bool:
+    """Whether a figure is of simulated systems, or of a loss that one of the runs has."""
+    declared = literals(f"figures.{figure.replace('-', '_')}")
+    return declared["READS"] == "theory" or any(run.loss in declared["LOSSES"] for run in runs)
+
+
+@functools.cache
+def _reads_path(source: str) -> bool:
+    """Whether a source of data looks at the `path` it is given."""
+    names = (node.id for node in ast.walk(syntax_tree(f"datasets.{source}")) if isinstance(node, ast.Name))
+    return "path" in names
+
+
 @functools.cache
 def _torchvision_models() -> frozenset[str] | None:
     """The names of torchvision's models, or None where it is not installed beside the workflow (conda)."""
@@ -191,7 +232,7 @@ def _torchvision_models() -> frozenset[str] | None:
 @functools.cache
 def _options_of(module: str) -> frozenset[str]:
     """The keyword arguments of a network module's `build` that a user may set: those with a default."""
-    for node in _tree(_LIBRARY / "networks" / f"{module}.py").body:
+    for node in syntax_tree(f"networks.{module}").body:
         if isinstance(node, ast.FunctionDef) and node.name == "build":
             return frozenset(
                 a.arg for a, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if default
@@ -202,13 +243,8 @@ def _options_of(module: str) -> frozenset[str]:
 @functools.cache
 def _options_of_loss(name: str) -> frozenset[str]:
     """The arguments of a loss after logits and labels."""
-    functions = [node for node in _tree(_LIBRARY / "losses.py").body if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in syntax_tree("losses").body if isinstance(node, ast.FunctionDef)]
     return frozenset(a.arg for node in functions if node.name == name for a in node.args.args[2:])
-
-
-@functools.cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
 
 
 def pinned_packages(environment: str) -> list[str]:
@@ -217,14 +253,18 @@ def pinned_packages(environment: str) -> list[str]:
     return sorted(content["dependencies"])
 
 
-def _with_numbers(value: Any) -> Any:
-    """A copy in which `5e-4` is a number, as everybody but YAML 1.1 (which wants `5.0e-4`) reads it."""
+def _as_meant(value: Any) -> Any:
+    """A copy in which `5e-4` is a number, as everybody but YAML 1.1 (which wants `5.0e-4`) reads it.
+
+    A whole number may be written `1e2` or `100.0`, and a key that YAML takes for a number is a name.
+    """
     if isinstance(value, dict):
-        return {key: _with_numbers(item) for key, item in value.items()}
+        return {str(key): _as_meant(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_with_numbers(item) for item in value]
-    is_number = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+", value)
-    return float(value) if is_number else value
+        return [_as_meant(item) for item in value]
+    if isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+", value):
+        value = float(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 # The checks, each one sentence.
@@ -279,27 +319,34 @@ def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
         raise InputError(f"{where}.{name}: {_unknown('source', source, [*_known_datasets(), 'arrays', 'folder'])}")
     if source in ("arrays", "folder") and "path" not in given:
         raise InputError(f"{where}.{name}: a data set from `{source}` needs a `path`.")
+    if "path" in given and not _reads_path(source):
+        raise InputError(
+            f"{where}.{name}.path: `{source}` reads no path; take it out, or add `source: arrays` or `folder`."
+        )
     own = literals(f"datasets.{source}")
-    return {
+    of_source = {
         "source": source,
-        "path": given.get("path"),
-        "train_per_class": given.get("train_per_class", own["TRAIN_PER_CLASS"]),
-        "test_per_class": given.get("test_per_class"),
-        "padding": given.get("padding", own["PADDING"]),
-        "seed": given.get("seed", 0),
+        "path": None,
+        "train_per_class": own["TRAIN_PER_CLASS"],
+        "test_per_class": None,
+        "padding": own["PADDING"],
     }
+    return of_source | _defaults(_schema()["$defs"]["dataset"]["properties"]) | given
 
 
 def _settings(where: str, common: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    properties = _schema()["$defs"]["training"]["properties"]
-    settings = {key: value["default"] for key, value in properties.items() if "default" in value} | common | own
+    settings = _defaults(_schema()["$defs"]["training"]["properties"]) | common | own
     epochs = settings["epochs"]
     drops = settings.setdefault("learning_rate_drops", default_drops(epochs))
-    if drops and (max(drops) >= epochs or sorted(set(drops)) != drops) and "learning_rate_drops" in common | own:
+    if drops and (max(drops) >= epochs or sorted(set(drops)) != drops):
         raise InputError(f"{where}.learning_rate_drops: {drops} must rise and end before the last epoch, {epochs}.")
     if settings["warmup_epochs"] >= epochs:
         raise InputError(f"{where}.warmup_epochs: {settings['warmup_epochs']} must be less than the {epochs} epochs.")
     return settings
+
+
+def _defaults(properties: dict[str, Any]) -> dict[str, Any]:
+    return {key: copy.deepcopy(value["default"]) for key, value in properties.items() if "default" in value}
 
 
 def _logarithmic(lowest: float, highest: float, count: int) -> tuple[float, ...]:
@@ -313,23 +360,22 @@ def _schema() -> dict[str, Any]:
     return yaml.safe_load(_SCHEMA.read_text())
 
 
-def _check_schema(config: dict[str, Any]) -> None:
-    """Raise InputError for the first thing the schema forbids; fill in defaults outside `training`, which merges."""
-    errors = list(_Validator(_schema()).iter_errors(config))  # to the end, because defaults are filled in on the way
-    if errors:
-        where = ".".join(str(part) for part in errors[0].absolute_path)
-        raise InputError(f"config.yaml: {where + ': ' if where else ''}{_sentence(errors[0])}")
-
-
 def _fill_defaults(validator, properties, instance, schema):
     if isinstance(instance, dict) and schema is not _schema()["$defs"]["training"]:
-        for key, subschema in properties.items():
-            if "default" in subschema:
-                instance.setdefault(key, copy.deepcopy(subschema["default"]))
+        for key, default in _defaults(properties).items():
+            instance.setdefault(key, default)
     yield from jsonschema.Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
 
 
-_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"properties": _fill_defaults})
+def _is_number(checker, value):
+    return checker.is_type(value, "integer") or (isinstance(value, float) and math.isfinite(value))
+
+
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    {"properties": _fill_defaults},
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number),
+)
 
 
 def _sentence(error: jsonschema.ValidationError) -> str:
@@ -342,6 +388,8 @@ def _sentence(error: jsonschema.ValidationError) -> str:
             return f"the key '{next(key for key in wanted if key not in value)}' is missing."
         case "enum":
             return _unknown("choice", value, wanted)
+        case "type" if value is None and wanted == "object":
+            return "there is nothing; write {} where nothing differs from the defaults."
         case "type":
             return f"{value!r} is not of type {wanted}."
         case "oneOf":

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 import pandas as pd
 
 from .collection import RunKey, curve, runs, title, zero_error_epoch
-from .errors import InputError
 
 # Han, Papyan & Donoho (2022), Table 1: test accuracy in % at the first epoch of zero train error, and at the last.
 PAPER_TABLE_1 = {
@@ -27,22 +26,36 @@ PAPER_TABLE_1 = {
     ("stl10", "densenet201"): (58.74, 60.41),
 }
 
+# The columns of the table, and what a reader calls them.
+_HEADINGS = {
+    "dataset": "data set",
+    "network": "network",
+    "seed": "seed",
+    "epoch_of_99_9_percent": "epoch of 99.9 % train accuracy",
+    "at_99_9_percent": "test accuracy there",
+    "epoch_of_100_percent": "epoch of no train error",
+    "at_100_percent": "test accuracy there",
+    "last_epoch": "last epoch",
+    "at_last_epoch": "test accuracy there",
+    "improvement": "improvement",
+    "paper_at_zero_error": "paper, zero error",
+    "paper_at_last_epoch": "paper, last epoch",
+    "paper_improvement": "paper, improvement",
+}
+
 
 def accuracy_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Table 1 of the MSE runs in `table`, one row a run, in the paper's order; accuracies in % of the test set.
+    """Table 1 of the MSE runs in `table`, one row a run (none without such a run), in the paper's order.
 
-    Zero error is defined both ways (see `zero_error_epoch`): `at_99_9_percent` is the accuracy at the first measured
-    epoch with train accuracy >= 99.9 %, `at_100_percent` at the first with no train error at all; both are missing
-    where a run never got there. `improvement` is the last accuracy minus `at_99_9_percent`, in percentage points.
-    The paper's values stand beside those of its data sets and networks, whatever protocol the run followed.
-
-    Raises InputError where there is no MSE run.
+    Accuracies are in % of the test set. Zero error is defined both ways (see `zero_error_epoch`): `at_99_9_percent` is
+    the accuracy at the first measured epoch with train accuracy >= 99.9 %, `at_100_percent` at the first with no train
+    error at all; both are missing where a run never got there. `improvement` is the last accuracy minus
+    `at_99_9_percent`, in percentage points. The paper's values stand beside those of its data sets and networks,
+    whatever protocol the run followed.
     """
     table = table[(table.loss == "mse") & (table.measure == "error")]
-    if table.empty:
-        raise InputError("the tables hold no error of a run with loss mse: nothing for Table 1.")
     whole = {"epoch_of_99_9_percent": "Int64", "epoch_of_100_percent": "Int64"}
-    return pd.DataFrame([_row(run, rows) for run, rows in runs(table)]).astype(whole)
+    return pd.DataFrame([_row(run, rows) for run, rows in runs(table)], columns=list(_HEADINGS)).astype(whole)
 
 
 def _row(run: RunKey, rows: pd.DataFrame) -> dict:
@@ -72,31 +85,16 @@ def to_markdown(accuracies: pd.DataFrame) -> str:
 
     Columns with no value, such as the paper's where a study shares none of its runs, are left out.
     """
-    names = {
-        "dataset": "data set",
-        "network": "network",
-        "seed": "seed",
-        "epoch_of_99_9_percent": "epoch of 99.9 % train accuracy",
-        "at_99_9_percent": "test accuracy there",
-        "epoch_of_100_percent": "epoch of no train error",
-        "at_100_percent": "test accuracy there",
-        "last_epoch": "last epoch",
-        "at_last_epoch": "test accuracy there",
-        "improvement": "improvement",
-        "paper_at_zero_error": "paper, zero error",
-        "paper_at_last_epoch": "paper, last epoch",
-        "paper_improvement": "paper, improvement",
-    }
     median, mean = _cell(accuracies.improvement.median()), _cell(accuracies.improvement.mean())
-    accuracies = accuracies.dropna(axis="columns", how="all")
-    columns = [column for column in names if column in accuracies]
+    if len(accuracies):
+        accuracies = accuracies.dropna(axis="columns", how="all")
     lines = [
         "Test accuracy in %, when train accuracy first reaches 99.9 %, when train error is first exactly zero, and at",
         "the last epoch, for networks trained with MSE loss.",
         "",
-        _line(names[column] for column in columns),
-        _line("---" for _ in columns),
-        *(_line(map(_cell, row)) for row in accuracies[columns].itertuples(index=False)),
+        _line(_HEADINGS[column] for column in accuracies),
+        _line("---" for _ in accuracies),
+        *(_line(map(_cell, row)) for row in accuracies.itertuples(index=False)),
         "",
         f"Improvement from 99.9 % to the last epoch: median {median}, mean {mean} percentage points "
         "(the paper, over its 15 networks: 0.962 and 1.833).",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -13,9 +14,17 @@ sys.path[:0] = [str(WORKFLOW), str(WORKFLOW / "rules")]
 
 from fingerprint import fingerprint
 from neural_collapse.datasets.preparation import content_digest
+from neural_collapse.declarations import literals
 from neural_collapse.errors import InputError
 from neural_collapse.networks import family
-from neural_collapse.study import literals, load_study, pinned_packages
+from neural_collapse.study import (
+    checked,
+    known_figures,
+    load_study,
+    pinned_packages,
+    read_config,
+    shows_something,
+)
 from records import Records
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own. The shell says so after
@@ -26,31 +35,42 @@ INTERPRETER = '"$CONDA_PREFIX/bin"' if WITH_CONDA else shlex.quote(os.path.dirna
 shell.prefix(f'set -euo pipefail; export PYTHONPATH={shlex.quote(str(WORKFLOW))} PATH={INTERPRETER}:"$PATH"; ')
 
 try:
-    STUDY = load_study(config)
+    for file in workflow.configfiles:
+        read_config(file)  # Snakemake's own reader passes over keys that are there twice
+    CONFIG = checked(config)
+    STUDY = load_study(CONFIG)
 except InputError as error:
     sys.exit(f"error: {error}")
-os.environ["NEURAL_COLLAPSE_DATA"] = config.get("data_root", "datasets")
+# Where data lie is no parameter of any job: the same content in another place makes nothing stale.
+os.environ["NEURAL_COLLAPSE_DATA"] = CONFIG["data_root"]
+os.environ |= {f"NEURAL_COLLAPSE_PATH_{name}": own["path"] for name, own in STUDY.datasets.items() if own["path"]}
 
 RUNS = {run.name: run for run in STUDY.runs}
 RESULTS = f"results/{STUDY.name}"
 LOGS = f"logs/{STUDY.name}"
 GPU = int(any(os.path.exists(device) for device in ("/dev/nvidiactl", "/dev/dxg")))
-workflow.global_resources.setdefault("gpu", config.get("gpu_jobs", 1))
+workflow.global_resources.setdefault("gpu", CONFIG["gpu_jobs"])
+
+
+def any_of(names):
+    """A pattern of these names alone, so that Snakemake knows no rule for any other."""
+    return "|".join(re.escape(str(name)) for name in names) or "(?!)"
 
 
 wildcard_constraints:
-    run="[a-z0-9_]+-[a-z0-9_]+-[a-z0-9_]+-seed[0-9]+",
-    pair="[a-z0-9_]+-[a-z0-9_]+-[a-z0-9_]+",
-    dataset="[a-z0-9_]+",
-    system="[a-z0-9_]+",
-    rate="[0-9.e+-]+",
+    run=any_of(RUNS),
+    pair=any_of(STUDY.swept),
+    dataset=any_of(STUDY.datasets),
+    system=any_of(STUDY.theory),
+    rate=any_of(STUDY.sweep_rates),
+    figure=any_of(figure for figure in known_figures() if shows_something(figure, STUDY.runs)),
 
 
 def of_every_run(layer, suffix):
     return [f"{RESULTS}/{layer}/{run}.{suffix}" for run in RUNS]
 
 
-def checkpoints(wildcards):
+def checkpoints_of_run(wildcards):
     return [f"{RESULTS}/checkpoints/{wildcards.run}/{i:02d}.safetensors" for i in range(STUDY.measured_epochs)]
 
 
@@ -69,8 +89,15 @@ def images_of_run(wildcards):
 def images(dataset):
     """A shell command that makes a data set's images where they are absent; see `prepare_dataset`."""
     data, card = f"{RESULTS}/data/{dataset}.safetensors", f"{RESULTS}/datasets/{dataset}.json"
-    settings = flags({"name": dataset, **STUDY.datasets[dataset], "output": data, "expect": card})
-    return f"test -e {data} || python -m neural_collapse prepare-dataset {settings};"
+    outputs = flags({"output": data, "expect": card})
+    return f"test -e {data} || python -m neural_collapse prepare-dataset {preparation(dataset)} {outputs};"
+
+
+def preparation(dataset):
+    """What `prepare-dataset` has to be told of a data set, as flags."""
+    settings = STUDY.datasets[dataset]
+    path = f' --path "$NEURAL_COLLAPSE_PATH_{dataset}"' if settings["path"] else ""
+    return flags({"name": dataset, **settings, "path": None}) + path
 
 
 def flags(settings):

@@ -1,31 +1,34 @@
 def own_data(wildcards):
     """The content of a user's own file or folder; where that is absent, the one the images were made of."""
-    path, card = STUDY.datasets[wildcards.dataset]["path"], Path(f"{RESULTS}/datasets/{wildcards.dataset}.json")
+    path = STUDY.datasets[wildcards.dataset]["path"]
     if path is None:
         return None
-    path = Path(path).expanduser()
+    path, origin = Path(path).expanduser(), Path(f"{RESULTS}/datasets/{wildcards.dataset}.origin.json")
     if path.exists():
         return content_digest(path)
-    return json.loads(card.read_text())["source_sha256"] if card.exists() else None
+    return json.loads(origin.read_text())["sha256"] if origin.exists() else None
 
 
 # The card, in git, stands for the images: whoever reads them depends on the card alone, so that absent images (a fresh
 # clone) make nothing stale. A job that needs absent images makes them again first, and they must be what the card says.
-rule prepare_dataset:
+# A checkpoint, because Snakemake looks again at what is stale after one: images that come out as they were train nothing.
+# (A dry run, which can't know, counts those trainings.)
+checkpoint prepare_dataset:
     output:
         data=f"{RESULTS}/data/{{dataset}}.safetensors",
         card=f"{RESULTS}/datasets/{{dataset}}.json",
+        origin=f"{RESULTS}/datasets/{{dataset}}.origin.json",
     log:
         f"{LOGS}/data/{{dataset}}.log",
     conda:
         "../../envs/training.yaml"
     params:
-        settings=lambda wildcards: flags(STUDY.datasets[wildcards.dataset]),
+        settings=lambda wildcards: preparation(wildcards.dataset),
         own_data=own_data,
         code=lambda wildcards: code("prepare_dataset", f"datasets.{STUDY.datasets[wildcards.dataset]['source']}"),
         environment=pinned_packages("training"),
     message:
         "Prepare the images of {wildcards.dataset}"
     shell:
-        "python -m neural_collapse prepare-dataset --name {wildcards.dataset} {params.settings} "
-        "--output {output.data} --card {output.card} > {log} 2>&1"
+        "python -m neural_collapse prepare-dataset {params.settings} "
+        "--output {output.data} --card {output.card} --origin {output.origin} > {log} 2>&1"

@@ -1,7 +1,7 @@
 rule extract_features:
     input:
         card=card_of_run,
-        checkpoints=checkpoints,
+        checkpoints=checkpoints_of_run,
     output:
         f"{RESULTS}/features/{{run}}.safetensors",
     log:
@@ -28,5 +28,6 @@ rule extract_features:
     message:
         "Extract the features of {wildcards.run}"
     shell:
-        "{{ {params.images} python -m neural_collapse extract-features --data {params.data} "
-        "--checkpoints {input.checkpoints} {params.settings} {params.layers} --output {output}; }} > {log} 2>&1"
+        "{{ {params.images} exec python -m neural_collapse extract-features --data {params.data} "
+        "--checkpoints {input.checkpoints} {params.settings} {params.layers} --stop-with-parent $PPID "
+        "--output {output}; }} > {log} 2>&1"

@@ -22,7 +22,7 @@ rule measure:
 rule attack:
     input:
         card=card_of_run,
-        checkpoints=checkpoints,
+        checkpoints=checkpoints_of_run,
     output:
         f"{RESULTS}/robustness/{{run}}.csv",
     log:
@@ -42,8 +42,9 @@ rule attack:
     message:
         "Attack {wildcards.run}"
     shell:
-        "{{ {params.images} python -m neural_collapse attack --data {params.data} --checkpoints {input.checkpoints} "
-        "{params.identity} {params.settings} --output {output}; }} > {log} 2>&1"
+        "{{ {params.images} exec python -m neural_collapse attack --data {params.data} "
+        "--checkpoints {input.checkpoints} {params.identity} {params.settings} --stop-with-parent $PPID "
+        "--output {output}; }} > {log} 2>&1"
 
 
 rule summarise:

@@ -108,6 +108,10 @@ class Records:
         memory["provenance"] = self._digest()
         write_json(self._memory, memory)
 
+    def is_made(self, path: str) -> bool:
+        """Whether a file is there, and not by a job that was killed before it was recorded."""
+        return os.path.exists(path) and not self._snakemake._filter_incomplete_keys([path])
+
     def _all_outputs(self) -> Iterator[str]:
         for outputs in self._outputs.values():
             yield from outputs
@@ -177,7 +181,7 @@ class Records:
                 )
 
     def _as_recorded(self, path: str, carried: dict | None, memory: dict) -> bool:
-        if carried is None or not os.path.exists(path) or self._snakemake._filter_incomplete_keys([path]):
+        if carried is None or not self.is_made(path):
             return True
         record = self._snakemake._read_record(path)
         made_here = record is not None and record.endtime == os.stat(path).st_mtime

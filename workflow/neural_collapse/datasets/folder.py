@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InputError
-from .preparation import RawDataset
+from .preparation import RawDataset, files_by_class
 
 PADDING = 0
 TRAIN_PER_CLASS = "all"
@@ -23,7 +23,7 @@ def load(*, path, root) -> RawDataset:
     if path is None:
         raise InputError("source 'folder': `path`, the folder of your images, is missing; name one.")
     folder = Path(path).expanduser()
-    train, test = _files_by_class(folder / "train"), _files_by_class(folder / "test")
+    train, test = _files_of(folder / "train"), _files_of(folder / "test")
     for name in sorted(train.keys() ^ test.keys()):
         raise InputError(f"{folder}: the class '{name}' is in only one of train and test; both need every class.")
     files = [file for split in (train, test) for members in split.values() for file in members]
@@ -32,17 +32,13 @@ def load(*, path, root) -> RawDataset:
     return RawDataset(train_images, train_labels, test_images, test_labels, tuple(train))
 
 
-def _files_by_class(directory: Path) -> dict[str, list[Path]]:
+def _files_of(directory: Path) -> dict[str, list[Path]]:
     if not directory.is_dir():
         raise InputError(f"{directory}: there is no such folder; it must hold a folder of images for each class.")
-    files = {entry.name: _visible(entry) for entry in _visible(directory) if entry.is_dir()}
+    files = files_by_class(directory)
     if not all([files, *files.values()]):
         raise InputError(f"{directory}: it must hold a folder for each class, with at least one image in each.")
     return files
-
-
-def _visible(directory: Path) -> list[Path]:
-    return sorted(entry for entry in directory.iterdir() if not entry.name.startswith("."))
 
 
 def _common_format(files: list[Path]) -> tuple[str, tuple[int, int]]:

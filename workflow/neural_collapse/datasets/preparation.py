@@ -45,14 +45,25 @@ def load(source: str, *, path: str | Path | None = None, root: str | Path | None
     return importlib.import_module(f".{source}", __package__).load(path=path, root=root)
 
 
+def files_by_class(directory: Path) -> dict[str, list[Path]]:
+    """The files that the source `folder` reads of one split: those in each class's folder, but hidden ones."""
+    return {entry.name: _visible(entry) for entry in _visible(directory) if entry.is_dir()}
+
+
+def _visible(directory: Path) -> list[Path]:
+    entries = directory.iterdir() if directory.is_dir() else ()
+    return sorted(entry for entry in entries if not entry.name.startswith("."))
+
+
 def content_digest(path: str | Path) -> str:
-    """The SHA-256 of a file, or of the names and contents of all files below a folder."""
+    """The SHA-256 of a file, or of the names and contents of the files that the source `folder` reads there."""
     path, digest = Path(path), hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            with open(file, "rb") as content:
-                name = "" if file == path else file.relative_to(path).as_posix()
-                digest.update(f"{name} {hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
+    splits = [files_by_class(path / split) for split in ("train", "test")]
+    images = [file for split in splits for members in split.values() for file in members if file.is_file()]
+    for file in images if path.is_dir() else [path]:
+        with open(file, "rb") as content:
+            name = "" if file == path else file.relative_to(path).as_posix()
+            digest.update(f"{name} {hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()
 
 

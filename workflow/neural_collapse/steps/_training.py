@@ -1,11 +1,9 @@
-"""What the steps that train share: their flags, their signals, their progress, how they continue."""
+"""What the steps that train share: their flags, their progress, how they continue."""
 
 import argparse
 import contextlib
 import hashlib
-import os
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,10 +11,10 @@ import torch
 from tqdm import tqdm
 
 from ..datasets import read_dataset
-from ..errors import InputError
 from ..resume import WorkingFolder, locked
 from ..training import EpochRecord, Training, TrainingSettings, prepare_device
 from ._options import key_value
+from ._stopping import stop_argument, stop_requests
 
 
 def training_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,12 +58,7 @@ def training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--code-version", required=True, help="names the code; a training begun by another is not continued"
     )
-    parser.add_argument(
-        "--stop-with-parent",
-        type=int,
-        metavar="PID",
-        help="the process that starts this one; stop once it is gone",
-    )
+    stop_argument(parser)
 
 
 def training_settings(options: argparse.Namespace, learning_rate: float) -> TrainingSettings:
@@ -95,7 +88,7 @@ def working_training(
     Raises InputError in between once the training is asked to stop.
     """
     device = prepare_device(settings.precision, options.threads)
-    with locked(options.resume), _stop_requests(options.stop_with_parent) as check:
+    with locked(options.resume), stop_requests(options.stop_with_parent) as check:
         training = Training(read_dataset(options.data), settings, device, between_batches=check)
         with open(options.data, "rb") as file:
             data = hashlib.file_digest(file, "sha256").hexdigest()
@@ -108,33 +101,6 @@ def working_training(
             "data": data,
         }
         yield training, WorkingFolder(options.resume, identity, measured)
-
-
-@contextlib.contextmanager
-def _stop_requests(parent: int | None) -> Iterator[Callable[[], None]]:
-    """Give a function that raises InputError once SIGTERM or SIGINT arrived, or the process `parent` is gone.
-
-    Until it is called nothing is stopped, so that no step of training and no file is left half done. The parent may
-    be gone before this process has imported all it needs, so its number comes from outside.
-    """
-    received = []
-    before = {number: signal.signal(number, lambda *call: received.append(call[0])) for number in _STOP_SIGNALS}
-
-    def check() -> None:
-        if received:
-            raise InputError(f"stopped by {signal.Signals(received[0]).name}; repeat the command to go on.")
-        if parent is not None and os.getppid() != parent:
-            raise InputError("stopped, because the process that started this training is gone.")
-
-    try:
-        check()
-        yield check
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def train_epochs(training: Training, folder: WorkingFolder) -> Iterator[EpochRecord]:

@@ -1,7 +1,7 @@
 """Attack a run's networks on test images and record how robust they are (DeepFool)."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,7 @@ from ..adversarial import choose_images, deepfool, nearest_other, perturbation_s
 from ..checkpoints import load_network, use_strict_float32
 from ..datasets import Dataset, read_dataset, standardise
 from ..storage import write_csv
+from ._stopping import stop_argument, stop_requests
 
 _BATCH = 1000  # train images to compare with at a time
 
@@ -23,14 +24,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", required=True, help="... its network, ...")
     parser.add_argument("--loss", required=True, help="... and its loss")
     parser.add_argument("--seed", required=True, type=int, help="the run's seed, which also chooses the images")
-    parser.add_argument("--images", required=True, type=int, help="how many test images are attacked")
+    parser.add_argument(
+        "--images", required=True, type=int, help="how many test images are attacked, if there are so many"
+    )
     parser.add_argument("--iterations", required=True, type=int, help="the most steps an image is given")
     parser.add_argument("--overshoot", required=True, type=float, help="the share by which a step oversteps")
     parser.add_argument("--threads", required=True, type=int, help="CPU threads")
     parser.add_argument("--output", required=True, type=Path, help="the robustness at each epoch (CSV)")
+    stop_argument(parser)
 
 
 def run(options: argparse.Namespace) -> None:
+    with stop_requests(options.stop_with_parent) as check:
+        table = _attack_all(options, check)
+        check()  # a newer attack may have written the output since
+        write_csv(options.output, table)
+
+
+def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> pd.DataFrame:
     torch.set_num_threads(options.threads)
     use_strict_float32()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -46,6 +57,7 @@ def run(options: argparse.Namespace) -> None:
     yardstick = nearest_other(images, labels, _train_batches(dataset, device))
     rows = []
     for path in tqdm(options.checkpoints, desc="attack", unit="epoch", disable=None):
+        check()
         network, epoch = load_network(path)
         network = network.to(device, memory_format=torch.channels_last)
         perturbations, fooled = deepfool(network, images, iterations=options.iterations, overshoot=options.overshoot)
@@ -64,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
     table = pd.DataFrame(rows, columns=["epoch", "split", "measure", "value"])
     for position, name in enumerate(("dataset", "network", "loss", "seed")):
         table.insert(position, name, getattr(options, name))
-    write_csv(options.output, table)
+    return table
 
 
 def _train_batches(dataset: Dataset, device: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

@@ -1,6 +1,7 @@
 """Reduce what a run's networks make of all images to moments, from which every measure follows."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -9,8 +10,9 @@ from tqdm import tqdm
 from ..checkpoints import load_network, use_strict_float32
 from ..datasets import read_dataset
 from ..features import take_snapshots
-from ..moments import write_snapshots
+from ..moments import Snapshot, write_snapshots
 from ._options import key_value
+from ._stopping import stop_argument, stop_requests
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,17 +26,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", required=True, type=int, help="CPU threads")
     parser.add_argument("--layers", action="store_true", help="reduce the inner layers, too")
     parser.add_argument("--output", required=True, type=Path, help="the moments at each epoch (safetensors)")
+    stop_argument(parser)
 
 
 def run(options: argparse.Namespace) -> None:
+    with stop_requests(options.stop_with_parent) as check:
+        epochs, snapshots = _take_all_snapshots(options, check)
+        check()  # a newer extraction may have written the output since
+        write_snapshots(options.output, epochs, snapshots)
+
+
+def _take_all_snapshots(
+    options: argparse.Namespace, check: Callable[[], None]
+) -> tuple[list[int], dict[str, list[Snapshot]]]:
     torch.set_num_threads(options.threads)
     use_strict_float32()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dataset = read_dataset(options.data)
     loss_options = dict(options.loss_options)
     epochs: list[int] = []
-    snapshots = {"train": [], "test": []}
+    snapshots: dict[str, list[Snapshot]] = {"train": [], "test": []}
     for path in tqdm(options.checkpoints, desc="features", unit="epoch", disable=None):
+        check()
         network, epoch = load_network(path)
         epochs.append(epoch)
         taken = take_snapshots(
@@ -44,4 +57,4 @@ def run(options: argparse.Namespace) -> None:
             snapshots[split].append(snapshot)
         errors = ", ".join(f"{split} error {snapshot.examples['error']:.2%}" for split, snapshot in taken.items())
         print(f"epoch {epoch}: {errors}", flush=True)
-    write_snapshots(options.output, epochs, snapshots)
+    return epochs, snapshots

@@ -1,7 +1,6 @@
 """Measure neural collapse: in the moments of a run (.safetensors), or in anyone's features (.npz)."""
 
 import argparse
-import ast
 import json
 import math
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..declarations import literals
 from ..errors import InputError
 from ..measures import collapse_measures, snapshot_measures
 from ..moments import read_snapshots
@@ -56,8 +56,9 @@ def run(options: argparse.Namespace) -> None:
 def _measure_run(options: argparse.Namespace) -> None:
     if missing := _flags(name for name in _OF_RUN if getattr(options, name) is None):
         raise InputError(f"{options.file}: measuring a run needs {missing} (and a name in .npz, features).")
-    if options.loss not in _known_losses():
-        raise InputError(f"--loss: no loss named '{options.loss}'; known: {', '.join(_known_losses())}.")
+    losses = literals("losses")["LOSSES"]
+    if options.loss not in losses:
+        raise InputError(f"--loss: no loss named '{options.loss}'; known: {', '.join(losses)}.")
     if not 0 <= options.weight_decay < math.inf:
         raise InputError(f"--weight-decay: must be a number of at least 0, found {options.weight_decay}.")
     rows = [
@@ -84,10 +85,3 @@ def _measure_features(options: argparse.Namespace) -> None:
 
 def _flags(names: Iterable[str]) -> str:
     return ", ".join(f"--{name.replace('_', '-')}" for name in names)
-
-
-def _known_losses() -> tuple[str, ...]:
-    """LOSSES of losses.py, read without importing it (an import would load torch)."""
-    source = Path(__file__).parents[1].joinpath("losses.py").read_text()
-    assignments = (node for node in ast.parse(source).body if isinstance(node, ast.Assign))
-    return next(ast.literal_eval(node.value) for node in assignments if ast.unparse(node.targets[0]) == "LOSSES")

@@ -36,6 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     card = parser.add_mutually_exclusive_group()
     card.add_argument("--card", help="the summary to write, .json: sizes, statistics and checksum")
     card.add_argument("--expect", metavar="CARD", help="the summary of the data set that this must become again")
+    parser.add_argument("--origin", help="the file to write, .json, that names the content of your own data")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -61,8 +62,6 @@ def _prepare(options: argparse.Namespace) -> None:
     with whole_file(options.output) as temporary:
         write_dataset(temporary, dataset)
         card = _card(dataset, temporary)
-        if options.path is not None:
-            card["source_sha256"] = content_digest(Path(options.path).expanduser())
         if options.expect and json.loads(Path(options.expect).read_text()) != card:
             raise InputError(
                 f"{options.output}: the images made here are not those of {options.expect}; fetch them with `dvc pull` "
@@ -70,6 +69,9 @@ def _prepare(options: argparse.Namespace) -> None:
             )
     if options.card:
         write_json(options.card, card)
+    if options.origin:
+        own = None if options.path is None else content_digest(Path(options.path).expanduser())
+        write_json(options.origin, {"sha256": own})
     size = "x".join(str(length) for length in dataset.train_images.shape[1:])
     print(
         f"{dataset.name}: {len(dataset.train_labels)} train and {len(dataset.test_labels)} test images of {size}, "
