@@ -25,7 +25,7 @@ Roofline: for every operation of an eager step, the longer of FLOPs / (FLOP/s of
 faster, a convolution) and bytes read and written / (bytes/s of a copy), all timed in the same run, summed. The share is
 that sum over the measured time of a step; what stays in caches and what is fused can bring it above 1.
 
-    PYTHONPATH=workflow python benchmarks/training.py [--quick] [--networks resnet18] [--rounds 5] [--threads 1]
+    PYTHONPATH=workflow python benchmarks/training.py [--quick] [--networks resnet18] [--rounds 9] [--threads 1]
 
 `--quick`: the quick study's networks, 8x8 images and batch 64 (a minute or two on two CPU cores) instead of VGG11,
 ResNet18 and DenseNet40 in full, 32x32 and batch 128.
@@ -53,7 +53,7 @@ from torch.utils.flop_counter import flop_registry
 
 from neural_collapse.datasets import Dataset
 from neural_collapse.networks import build
-from neural_collapse.networks._convolution import Convolution
+from neural_collapse.networks._layers import BatchNorm2d, Convolution
 from neural_collapse.networks.densenet import DenseBlock
 from neural_collapse.training import Training, TrainingSettings, prepare_device
 from neural_collapse.vision import torchvision
@@ -68,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="the quick study's sizes")
     parser.add_argument("--networks", nargs="+", choices=FULL, default=list(FULL))
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of both loops")
     parser.add_argument("--batches", type=int, default=21, help="batches an epoch, and steps a round")
     options = parser.parse_args()
@@ -187,8 +187,8 @@ class Notebook:
         for module in self.network.modules():
             if isinstance(module, DenseBlock):
                 module.forward = functools.partial(concatenating, module)
-            elif isinstance(module, Convolution):
-                module.forward = functools.partial(nn.Conv2d.forward, module)
+            elif isinstance(module, Convolution | BatchNorm2d):
+                module.forward = functools.partial(type(module).__base__.forward, module)
         self.network.train()
         self.criterion = nn.MSELoss()
         self.optimizer = torch.optim.SGD(self.network.parameters(), lr=RATE, momentum=0.9, weight_decay=5e-4)

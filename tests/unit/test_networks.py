@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from neural_collapse.errors import InputError
 from neural_collapse.networks import build, densenet, family
-from neural_collapse.networks._convolution import Convolution, _joining_elements
+from neural_collapse.networks._layers import Convolution, _joining_elements
 from neural_collapse.networks.densenet import DenseBlock
 from neural_collapse.study import load_study, read_config
 
@@ -224,7 +224,6 @@ def literal(block, maps):
         with torch.no_grad():
             norm.running_mean.mul_(0.9).add_(0.1 * mean)
             norm.running_var.mul_(0.9).add_(0.1 * variance * count / (count - 1))
-            norm.num_batches_tracked += 1
         mean, deviation, weight, bias = (
             v[None, :, None, None] for v in (mean, (variance + 1e-5).sqrt(), norm.weight, norm.bias)
         )

@@ -225,9 +225,11 @@ class Training:
 
     def _logits(self, images: Tensor) -> Tensor:
         """Logits, float32 (N, classes), of resident images (N, H, W, C)."""
-        bfloat16 = self.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16, cache_enabled=False):
-            return self.network(images.permute(0, 3, 1, 2)).float()
+        images = images.permute(0, 3, 1, 2)
+        if self.precision != "bfloat16":
+            return self.network(images)
+        with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
+            return self.network(images).float()
 
     def eager_step(self, rows: Tensor) -> None:
         """One step of SGD on the train images `rows`, int64 (batch,)."""

@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ..errors import InputError
-from ._convolution import Convolution
+from ._layers import BatchNorm2d, Convolution
 from ._network import SMALL_IMAGE, GlobalAveragePool, Network, initialise, positive_integer
 
 DEPTHS = (40, 100, 121, 161, 169, 201, 250)
@@ -86,7 +86,7 @@ def _stem(in_channels: int, channels: int, image_size: int) -> nn.Sequential:
         return nn.Sequential(Convolution(in_channels, channels, 3))
     return nn.Sequential(
         Convolution(in_channels, channels, 7, stride=2),
-        nn.BatchNorm2d(channels),
+        BatchNorm2d(channels),
         nn.ReLU(inplace=True),
         nn.MaxPool2d(3, stride=2, padding=1),
     )
@@ -97,7 +97,7 @@ class _Unit(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: int):
         super().__init__()
-        self.norm = nn.BatchNorm2d(inputs)
+        self.norm = BatchNorm2d(inputs)
         self.convolution = Convolution(inputs, outputs, kernel)
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ class DenseBlock(nn.Module):
             if bottleneck:
                 units = [_Unit(inputs, 4 * growth, 1), _Unit(4 * growth, growth, 3)]
             self.layers.append(nn.Sequential(*units))
-        self.norm = nn.BatchNorm2d(channels + layers * growth)
+        self.norm = BatchNorm2d(channels + layers * growth)
 
     def forward(self, maps: Tensor) -> Tensor:
         if self.training and not (maps.device.type == "cpu" and self._kept_literally(maps) <= _COMFORTABLE):
@@ -146,7 +146,6 @@ class DenseBlock(nn.Module):
             unbiased_variance = (inverse_std**-2 - self.norm.eps).clamp(min=0) * (count / (count - 1))
             self._update(units, "running_mean", mean)
             self._update(units, "running_var", unbiased_variance)
-            torch._foreach_add_([norm.num_batches_tracked for norm in [unit.norm for unit in units] + [self.norm]], 1)
         return F.relu(torch.addcmul(_by_channel(self.norm.bias), normalised, _by_channel(self.norm.weight)))
 
     def _update(self, units: list[_Unit], name: str, measured: Tensor) -> None:

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from ._convolution import Convolution
+from ._layers import BatchNorm2d, Convolution
 from ._network import SMALL_IMAGE, GlobalAveragePool, Network, initialise, scaled
 
 DEPTHS = (18, 34, 50, 101, 152)
@@ -41,9 +41,9 @@ def _stem(in_channels: int, channels: int, image_size: int) -> nn.Sequential:
     )
 
 
-def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> tuple[Convolution, nn.BatchNorm2d]:
+def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> tuple[Convolution, BatchNorm2d]:
     """A convolution that keeps the size (at stride 1) and its batch norm."""
-    return Convolution(inputs, outputs, kernel, stride), nn.BatchNorm2d(outputs)
+    return Convolution(inputs, outputs, kernel, stride), BatchNorm2d(outputs)
 
 
 class _Residual(nn.Module):

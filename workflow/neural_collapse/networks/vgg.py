@@ -6,7 +6,7 @@ bias, which the batch norm would subtract again.
 
 from torch import nn
 
-from ._convolution import Convolution
+from ._layers import BatchNorm2d, Convolution
 from ._network import SMALL_IMAGE, Network, initialise, positive_integer, scaled
 
 DEPTHS = (11, 13, 16, 19)
@@ -33,7 +33,7 @@ def build(
         stage = stages[f"stage{number}"] = nn.Sequential()
         for _ in range(convolutions):
             inputs, channels = channels, scaled(base, width)
-            stage.extend([Convolution(inputs, channels, 3), nn.BatchNorm2d(channels), _relu()])
+            stage.extend([Convolution(inputs, channels, 3), BatchNorm2d(channels), _relu()])
         if size >= (2 if number == len(_CHANNELS) else 4):
             stage.append(nn.MaxPool2d(2))
             size //= 2
