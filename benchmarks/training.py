@@ -1,15 +1,15 @@
 """The training engine against the loop of published notebooks, side by side in one process.
 
-Last shown, on two cores of an AMD EPYC (Zen 5) virtual machine, one thread, torch 2.13.0, Python 3.11; no GPU was at
+Last shown, on two cores of an AMD EPYC (Zen 4) virtual machine, one thread, torch 2.13.0, Python 3.11; no GPU was at
 hand, so what runs on one (CUDA graph, TF32, bfloat16) was not run. Ratios to the notebook's loop:
 
                                      step    with loading: no worker    best number of workers
-    --quick   VGG11, width 1/8       1.35                      2.49                      1.69
-              ResNet18, width 1/8    1.28                      2.12                      1.55    1.28 to 1.37 in others
-              DenseNet40, k = 4      1.39                      1.56                      1.46
-    full      VGG11                  1.17                      1.16                      1.16    two rounds of two steps
-              ResNet18               1.12                      1.15                      1.14
-              DenseNet40, k = 12     1.56                      1.50                      1.50
+    --quick   VGG11, width 1/8       1.57                      2.90                      2.16
+              ResNet18, width 1/8    1.45                      2.48                      1.86    1.34 to 1.40 in others
+              DenseNet40, k = 4      1.55                      1.85                      1.68
+    full      VGG11                  1.13                      1.26                      1.26    --rounds 2 --batches 2
+              ResNet18               1.19                      1.20                      1.09
+              DenseNet40, k = 12     1.40                      1.36                      1.32
 
 A worker has the second core to itself there, while the engine keeps to one.
 
