@@ -44,7 +44,9 @@ def install_stand_in(prefix: Path) -> None:
     """Make the folder of the stand-in's own "base" environment, with bin/conda and bin/activate."""
     conda = prefix / "bin" / "conda"
     conda.parent.mkdir(parents=True)
-    conda.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{__file__}' '{prefix}' \"$@\"\n")
+    call = f"'{sys.executable}' '{__file__}' '{prefix}' \"$@\""
+    # Under load rattler was once seen to end without a word, as a crash of its own threads does: then once more.
+    conda.write_text(f"#!/bin/sh\n{call}\nstatus=$?\n[ $status -lt 128 ] && exit $status\nexec {call}\n")
     conda.chmod(0o755)
     (prefix / "bin" / "activate").write_text(ACTIVATE)
 
