@@ -1,15 +1,14 @@
 """The measures of `collapse_measures` against those of a notebook, on the same features.
 
-On two x86-64 cores, 14 to 32 times faster at P = 512 (nine runs; 21 times with one thread), 78 times at P = 4096, where
-ours then took 0.15 GiB more and 0.2 s longer than it does now:
+On two x86-64 cores, 14 to 32 times faster at P = 512 (eleven runs; 21 times with one thread), 85 times at P = 4096:
 
     10 classes of 500 examples, 2 threads
-    P = 512, 14 times faster
-      notebook     0.51 s (1.01), peak  0.05 GiB, errors: nc1 2e-07, loss_nc1 3e-04, loss_nc23 2e+03, loss_perp 1e-03
-      ours         0.04 s (0.07), peak  0.01 GiB, errors: nc1 2e-15, loss_nc1 1e-15, loss_nc23 3e-11, loss_perp 4e-16
-    P = 4096, 78 times faster
-      notebook   164.50 s (293.26), peak  1.56 GiB, errors: nc1 6e-08, loss_nc1 1e-02, loss_nc23 2e+06, loss_perp 3e-02
-      ours         2.12 s (3.94), peak  0.43 GiB, errors: nc1 6e-16, loss_nc1 1e-15, loss_nc23 4e-10, loss_perp 4e-15
+    P = 512, 18 times faster
+      notebook     1.11 s (2.21), peak  0.05 GiB, errors: nc1 2e-07, loss_nc1 3e-04, loss_nc23 2e+03, loss_perp 1e-03
+      ours         0.06 s (0.13), peak  0.01 GiB, errors: nc1 2e-15, loss_nc1 2e-15, loss_nc23 4e-11, loss_perp 1e-15
+    P = 4096, 85 times faster
+      notebook   153.36 s (261.66), peak  1.56 GiB, errors: nc1 6e-08, loss_nc1 1e-02, loss_nc23 2e+06, loss_perp 3e-02
+      ours         1.81 s (3.44), peak  0.29 GiB, errors: nc1 6e-16, loss_nc1 1e-15, loss_nc23 4e-10, loss_perp 7e-15
 
 The notebook's way is what published notebooks do: everything in float32; one pass over batches for the class means; one
 for the covariance, class by class, as a sum of every example's outer product, and for every example's nearest class

@@ -5,19 +5,21 @@ hand, so what runs on one (CUDA graph, TF32, bfloat16) was not run. Ratios to th
 
                                      step    with loading: no worker    best number of workers
     --quick   VGG11, width 1/8       1.57                      2.90                      2.16
-              ResNet18, width 1/8    1.45                      2.48                      1.86    1.34 to 1.40 in others
+              ResNet18, width 1/8    1.45                      2.48                      1.86
               DenseNet40, k = 4      1.55                      1.85                      1.68
     full      VGG11                  1.13                      1.26                      1.26    --rounds 2 --batches 2
               ResNet18               1.19                      1.20                      1.09
               DenseNet40, k = 12     1.40                      1.36                      1.32
 
+ResNet18's step gave 1.34 to 1.49 in six other runs of --quick.
+
 A worker has the second core to itself there, while the engine keeps to one.
 
 The notebook's loop: torchvision's transforms on one PIL image after the other, a DataLoader (with no worker, and with
 the best number of workers found, which stay alive between epochs), NCHW, eager mode, `torch.optim.SGD` and all flags of
-torch as they are by default, loss and accuracy read after every batch; DenseNet and ResNet as published, without what
-this project's do for speed. "Step" is the step alone, on batches that are already there; "epoch" includes loading, and
-no test. Rounds are interleaved, so that a slow moment of the machine hits all alike; the table gives medians, and
+torch as they are by default, loss and accuracy read after every batch; networks as published, without what this
+project's layers do for speed. "Step" is the step alone, on batches that are already there; "epoch" includes loading,
+and no test. Rounds are interleaved, so that a slow moment of the machine hits all alike; the table gives medians, and
 ratios to the notebook's step, to the faster of its epochs, and to its epoch without workers. "Prepared in" is what a
 first epoch takes longer than a second.
 
@@ -181,14 +183,10 @@ class Notebook:
     def __init__(self, name: str, options: dict, dataset: Dataset, batch: int, device: torch.device):
         self.device = device
         self.classes = len(dataset.class_names)
-        self.network = build(
+        network = build(
             name, in_channels=1, classes=self.classes, image_size=dataset.train_images.shape[2], seed=0, **options
-        ).to(device)
-        for module in self.network.modules():
-            if isinstance(module, DenseBlock):
-                module.forward = functools.partial(concatenating, module)
-            elif isinstance(module, Convolution | BatchNorm2d):
-                module.forward = functools.partial(type(module).__base__.forward, module)
+        )
+        self.network = as_published(network).to(device)
         self.network.train()
         self.criterion = nn.MSELoss()
         self.optimizer = torch.optim.SGD(self.network.parameters(), lr=RATE, momentum=0.9, weight_decay=5e-4)
@@ -230,6 +228,16 @@ class Notebook:
             if workers != best:
                 self.loaders.pop(workers)  # and with it its idle processes
         return best
+
+
+def as_published(network: nn.Module) -> nn.Module:
+    """The network without what this project's layers do for speed, in place."""
+    for module in network.modules():
+        if isinstance(module, DenseBlock):
+            module.forward = functools.partial(concatenating, module)
+        elif isinstance(module, Convolution | BatchNorm2d):
+            module.forward = functools.partial(type(module).__base__.forward, module)
+    return network
 
 
 def concatenating(block: DenseBlock, maps: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from neural_collapse.errors import InputError
 from neural_collapse.networks import build, densenet, family
-from neural_collapse.networks._layers import Convolution, _joining_elements
+from neural_collapse.networks._layers import BatchNorm2d, Convolution, _joining_elements
 from neural_collapse.networks.densenet import DenseBlock
 from neural_collapse.study import load_study, read_config
 
@@ -200,6 +200,16 @@ def test_a_convolution_of_very_small_maps_is_that_of_torch(kernel, stride, size,
     torch.testing.assert_close(*found)
     assert found[0][0].is_contiguous(memory_format=torch.channels_last) or memory_format != torch.channels_last
     assert ("Convolution" in found[0][0].grad_fn.name()) != small
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_is_that_of_torch_but_for_the_count_of_batches(training):
+    ours, theirs = BatchNorm2d(5).double().train(training), nn.BatchNorm2d(5).double().train(training)
+    maps = 3 + 2 * torch.randn(4, 5, 3, 3, dtype=torch.float64)
+    for _ in range(2):
+        assert torch.equal(ours(maps), theirs(maps))
+    expected = theirs.state_dict() | {"num_batches_tracked": torch.tensor(0)}
+    assert all(torch.equal(value, expected[name]) for name, value in ours.state_dict().items())
 
 
 def test_a_convolution_first_seen_without_gradients_trains_afterwards():

@@ -211,7 +211,7 @@ class Training:
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Continue from a `state()` of a training with the same settings."""
         for name, tensor in self._changing().items():
-            tensor.copy_(torch.from_numpy(state[name]).view(tensor.shape))
+            tensor.copy_(torch.from_numpy(state[name]).view(tensor.shape))  # a file holds a number as an array of one
 
     def _changing(self) -> dict[str, Tensor]:
         return self.network.state_dict() | {f"momentum.{place}": buffer for place, buffer in enumerate(self.momentum)}

@@ -1,4 +1,4 @@
-"""Layers as torch has them, that cost small networks on a CPU less than their preparation would."""
+"""Layers that compute what torch's do, sooner for small maps on a CPU, where calls cost more than their arithmetic."""
 
 import functools
 
@@ -11,7 +11,10 @@ _POINTWISE = 8  # pixels a side up to which preparing a 1x1 convolution takes a 
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """Batch norm of maps (N, p, h, w) that does not count the batches: nothing here reads `num_batches_tracked`."""
+    """Batch norm of maps (N, p, h, w) that does not count the batches.
+
+    Running statistics with a fixed momentum never read `num_batches_tracked`, which stays 0.
+    """
 
     def forward(self, maps: Tensor) -> Tensor:
         return torch.batch_norm(
@@ -60,7 +63,7 @@ class Convolution(nn.Conv2d):
 @functools.cache
 def _joining_elements(size: int, kernel: int, stride: int) -> Tensor:
     """Which element of the kernel joins an output pixel to an input pixel, for every pair; kernel**2: none."""
-    with torch.inference_mode(False):
+    with torch.inference_mode(False):  # kept, and needed by a backward pass later, whoever asks first
         position = torch.arange(size) - torch.arange(0, size, stride)[:, None] + kernel // 2  # in the kernel
         inside = (position >= 0) & (position < kernel)
         element = kernel * position[:, None, :, None] + position[None, :, None, :]
