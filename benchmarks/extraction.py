@@ -48,11 +48,12 @@ from training import (
 )
 
 from neural_collapse import collapse_measures
-from neural_collapse.checkpoints import use_strict_float32
-from neural_collapse.datasets import Dataset, standardise
-from neural_collapse.datasets.preparation import RawDataset, load, prepare
-from neural_collapse.features import take_snapshots
-from neural_collapse.training import Training, TrainingSettings, prepare_device
+from neural_collapse.config.settings import TrainingSettings
+from neural_collapse.data.dataset import Dataset, standardise
+from neural_collapse.data.preparation import RawDataset, load, prepare
+from neural_collapse.device import prepare_device, use_strict_float32
+from neural_collapse.features.extraction import take_snapshots
+from neural_collapse.train.training import Training
 
 
 def main() -> None:

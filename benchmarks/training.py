@@ -53,11 +53,13 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as ExampleDataset
 from torch.utils.flop_counter import flop_registry
 
-from neural_collapse.datasets import Dataset
-from neural_collapse.networks import build
-from neural_collapse.networks._layers import BatchNorm2d, Convolution
-from neural_collapse.networks.densenet import DenseBlock
-from neural_collapse.training import Training, TrainingSettings, prepare_device
+from neural_collapse.config.settings import TrainingSettings
+from neural_collapse.data.dataset import Dataset
+from neural_collapse.device import prepare_device
+from neural_collapse.train.networks import build
+from neural_collapse.train.networks._layers import BatchNorm2d, Convolution
+from neural_collapse.train.networks.densenet import DenseBlock
+from neural_collapse.train.training import Training
 from neural_collapse.vision import torchvision
 
 FULL = {"vgg11": {}, "resnet18": {}, "densenet40": {}}

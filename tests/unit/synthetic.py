@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from neural_collapse.collection import COLUMNS
-from neural_collapse.schedule import measured_epochs
+from neural_collapse.metrics.tables import COLUMNS
+from neural_collapse.train.schedule import measured_epochs
 
 
 def synthetic_run(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from neural_collapse import CollapseAccumulator
 from neural_collapse.errors import InputError
-from neural_collapse.moments import Moments, class_moments, nearest_centres
+from neural_collapse.features.moments import Moments, class_moments, nearest_centres
 
 by_property = settings(max_examples=15, deadline=None, derandomize=True)
 

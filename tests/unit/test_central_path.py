@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from neural_collapse.__main__ import main
-from neural_collapse.central_path import (
+from neural_collapse.errors import InputError
+from neural_collapse.features.moments import class_moments
+from neural_collapse.metrics.decomposition import decompose_loss, least_squares_classifier
+from neural_collapse.metrics.measures import collapse_measures
+from neural_collapse.metrics.tables import read_systems
+from neural_collapse.theory.central_path import (
     LAWS,
     class_means,
     closed_form,
@@ -16,11 +21,6 @@ from neural_collapse.central_path import (
     velocity,
     within_class_covariance,
 )
-from neural_collapse.collection import read_systems
-from neural_collapse.decomposition import decompose_loss, least_squares_classifier
-from neural_collapse.errors import InputError
-from neural_collapse.measures import collapse_measures
-from neural_collapse.moments import class_moments
 
 # C, N, P and the spectrum at time 0: fewest features and classes, many features, a spectrum around 1, ten classes.
 SYSTEMS = [

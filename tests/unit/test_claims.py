@@ -4,7 +4,7 @@ import pytest
 from synthetic import synthetic_run
 
 from neural_collapse.__main__ import main
-from neural_collapse.claims import claims_table
+from neural_collapse.figures.claims import claims_table
 from neural_collapse.storage import write_csv
 
 

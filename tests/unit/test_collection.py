@@ -5,8 +5,8 @@ import pytest
 from synthetic import synthetic_run
 
 from neural_collapse.__main__ import main
-from neural_collapse.collection import COLUMNS, family, read_tables, runs, summarise, title, zero_error_epoch
 from neural_collapse.errors import InputError
+from neural_collapse.metrics.tables import COLUMNS, family, read_tables, runs, summarise, title, zero_error_epoch
 from neural_collapse.storage import write_csv
 
 

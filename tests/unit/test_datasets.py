@@ -17,8 +17,9 @@ import torch
 from PIL import Image
 
 from neural_collapse.__main__ import main
-from neural_collapse.datasets import read_dataset, standardise
-from neural_collapse.datasets.preparation import RawDataset, balanced_sample, content_digest, load, prepare, sources
+from neural_collapse.config.declarations import modules
+from neural_collapse.data.dataset import read_dataset, standardise
+from neural_collapse.data.preparation import RawDataset, balanced_sample, content_digest, load, prepare
 from neural_collapse.errors import InputError
 from neural_collapse.storage import write_arrays
 from neural_collapse.vision import torchvision
@@ -164,7 +165,7 @@ def test_the_step_gives_the_same_bytes_for_the_same_seed(tmp_path):
 
 def test_an_unknown_source_and_a_file_of_another_kind_are_refused(tmp_path):
     assert_mistake("digit", "cifar10, cifar100, digits", when=lambda: load("digit"))
-    assert "preparation" not in sources()
+    assert "preparation" not in modules("data.sources")
     other = tmp_path / "other.safetensors"
     write_arrays(other, {"features": np.zeros(3)})
     assert_mistake(other, when=lambda: read_dataset(other))
@@ -172,7 +173,7 @@ def test_an_unknown_source_and_a_file_of_another_kind_are_refused(tmp_path):
 
 def test_reading_a_prepared_data_set_needs_no_torch(tmp_path):
     prepare_digits(tmp_path / "digits.safetensors")
-    code = "import sys; from neural_collapse.datasets import read_dataset; read_dataset(sys.argv[1]); "
+    code = "import sys; from neural_collapse.data.dataset import read_dataset; read_dataset(sys.argv[1]); "
     code += "assert 'torch' not in sys.modules"
     subprocess.run(
         [sys.executable, "-c", code, tmp_path / "digits.safetensors"],
@@ -301,7 +302,7 @@ def idx_files(root, name, train, test):
 def make_mnist(root, patch, source, name):
     train, test = examples(20, (1, 28, 28)), examples(10, (1, 28, 28), seed=1)
     files = idx_files(root, name, train, test)
-    patch.setattr(f"neural_collapse.datasets.{source}.MD5", {file.name: md5(file) for file in files})
+    patch.setattr(f"neural_collapse.data.dataset.{source}.MD5", {file.name: md5(file) for file in files})
     return train, test, files
 
 
@@ -341,7 +342,7 @@ def make_stl10(root, patch):
     train, test = examples(20, (3, 96, 96)), examples(10, (3, 96, 96), seed=1)
     folder = root / "stl10_binary"
     folder.mkdir()
-    data_set = importlib.import_module("neural_collapse.datasets.stl10")._LabelledSTL10
+    data_set = importlib.import_module("neural_collapse.data.sources.stl10")._LabelledSTL10
     for split, (images, labels) in (("train", train), ("test", test)):
         images.transpose(0, 1, 3, 2).tofile(folder / f"{split}_X.bin")
         (labels + 1).astype(np.uint8).tofile(folder / f"{split}_y.bin")

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import Oracle
 
-from neural_collapse.decomposition import decompose_loss, least_squares_classifier, snr_spectrum, snr_support
-from neural_collapse.moments import Moments, class_moments
+from neural_collapse.features.moments import Moments, class_moments
+from neural_collapse.metrics.decomposition import decompose_loss, least_squares_classifier, snr_spectrum, snr_support
 
 LAMBDAS = (0.0, 1e-6, 1e-4, 1e-2, 1.0)
 

@@ -8,11 +8,13 @@ import pytest
 import yaml
 from fingerprint import LIBRARY, closure
 
+from neural_collapse.config.declarations import modules
+
 ROOT = LIBRARY.parents[1]
 ON_PYPI = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 IMPORTED_AS = {"pytorch": "torch", "matplotlib-base": "matplotlib", "scikit-learn": "sklearn", "pillow": "PIL"}
 # What the steps of an environment load by name.
-LOADED = {"training": ("datasets", "networks"), "analysis": ("figures",)}
+LOADED = {"training": ("data.sources", "train.networks", "train.losses"), "analysis": ("figures",)}
 
 PIP = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "envs" / "requirements.txt").read_text(), re.M))
 CONDA = {
@@ -50,9 +52,9 @@ def test_an_environment_has_what_its_rules_import_and_nothing_else(environment):
         if environment_of(rule) == environment
         for step in re.findall(r"-m neural_collapse ([a-z-]+)", text)
     }
-    loaded = [path for package in LOADED[environment] for path in LIBRARY.joinpath(package).glob("[!_]*.py")]
-    modules = closure(*(f"steps.{step}" for step in steps), *(f"{path.parent.name}.{path.stem}" for path in loaded))
-    imported = set().union(*(packages(module) for module in modules)) - sys.stdlib_module_names - {LIBRARY.name}
+    loaded = [f"{package}.{module}" for package in LOADED[environment] for module in modules(package)]
+    reached = closure(*(f"steps.{step}" for step in steps), *loaded)
+    imported = set().union(*(packages(module) for module in reached)) - sys.stdlib_module_names - {LIBRARY.name}
     assert imported == {IMPORTED_AS.get(name, name) for name in CONDA[environment]} - {"python"}
 
 

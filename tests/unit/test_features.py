@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from neural_collapse.__main__ import main
-from neural_collapse.datasets import Dataset, standardise, write_dataset
-from neural_collapse.features import take_snapshots
-from neural_collapse.measures import collapse_measures, snapshot_measures, variability_collapse
-from neural_collapse.moments import class_moments, read_snapshots, write_snapshots
+from neural_collapse.data.dataset import Dataset, standardise, write_dataset
+from neural_collapse.features.extraction import take_snapshots
+from neural_collapse.features.moments import class_moments, read_snapshots, write_snapshots
+from neural_collapse.metrics.measures import collapse_measures, snapshot_measures, variability_collapse
 from neural_collapse.steps import extract_features
 
 CLASSES = 3

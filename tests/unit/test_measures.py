@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import Oracle
 
-from neural_collapse.measures import collapse_measures, variability_collapse
-from neural_collapse.moments import class_moments
+from neural_collapse.features.moments import class_moments
+from neural_collapse.metrics.measures import collapse_measures, variability_collapse
 
 
 @pytest.mark.parametrize("with_bias", [True, False], ids=["bias", "no bias"])

@@ -9,11 +9,12 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from neural_collapse.config.checks import read_config
+from neural_collapse.config.runs import load_study
 from neural_collapse.errors import InputError
-from neural_collapse.networks import build, densenet, family
-from neural_collapse.networks._layers import BatchNorm2d, Convolution, _joining_elements
-from neural_collapse.networks.densenet import DenseBlock
-from neural_collapse.study import load_study, read_config
+from neural_collapse.train.networks import build, densenet, family
+from neural_collapse.train.networks._layers import BatchNorm2d, Convolution, _joining_elements
+from neural_collapse.train.networks.densenet import DenseBlock
 
 
 @pytest.fixture(autouse=True)

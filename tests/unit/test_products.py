@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neural_collapse.products import add_squares, product, symmetric_times
+from neural_collapse.features.products import add_squares, product, symmetric_times
 
 RANDOM = np.random.default_rng(0)
 

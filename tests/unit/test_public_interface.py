@@ -123,7 +123,7 @@ RUN = "--dataset mine --network mine --loss mse --seed 0 --weight-decay 0.005 --
     [
         ("run.safetensors", "--loss mse", "needs --dataset, --network, --seed, --weight-decay, --output"),
         ("run.safetensors", f"{RUN} --json --weight-decay-lambda 0", "--weight-decay-lambda, --json would be for"),
-        ("run.safetensors", RUN.replace("mse", "MSE"), "no loss named 'MSE'; known: mse, ce"),
+        ("run.safetensors", RUN.replace("mse", "MSE"), "no loss named 'MSE'; known: ce, mse"),
         ("run.safetensors", RUN.replace("0.005", "-0.005"), "--weight-decay: must be a number of at least 0"),
         ("run.safetensors", RUN.replace("0.005", "nan"), "--weight-decay: must be a number of at least 0, found nan"),
         ("mine.npz", "--weight-decay 0 --output table.csv", "--weight-decay, --output would be for a file of extract"),

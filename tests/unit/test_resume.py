@@ -18,7 +18,7 @@ from safetensors import safe_open
 
 import neural_collapse
 from neural_collapse.__main__ import main
-from neural_collapse.datasets import write_dataset
+from neural_collapse.data.dataset import write_dataset
 
 LIBRARY = Path(neural_collapse.__file__).parents[1]
 MEASURED = 5

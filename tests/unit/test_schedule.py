@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neural_collapse.config.settings import default_drops
 from neural_collapse.errors import InputError
-from neural_collapse.schedule import default_drops, learning_rate, measured_epochs
+from neural_collapse.train.schedule import learning_rate, measured_epochs
 
 
 def test_the_papers_schedule():

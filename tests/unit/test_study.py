@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from neural_collapse.config.checks import read_config
+from neural_collapse.config.runs import load_study
 from neural_collapse.errors import InputError
-from neural_collapse.study import load_study, read_config
 
 ROOT = Path(__file__).parents[2]
 CONFIG = read_config(ROOT / "config.yaml")
@@ -186,7 +187,8 @@ def test_loading_a_study_loads_neither_torch_nor_torchvision():
     import sys
 
     code = (
-        "import sys; from neural_collapse.study import *; load_study(read_config(sys.argv[1]), 'paper'); "
+        "import sys; from neural_collapse.config.checks import read_config; "
+        "from neural_collapse.config.runs import load_study; load_study(read_config(sys.argv[1]), 'paper'); "
         "assert not {'torch', 'torchvision', 'pandas'} & set(sys.modules)"
     )
     subprocess.run(

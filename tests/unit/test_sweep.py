@@ -7,7 +7,7 @@ import pytest
 import tiny_training
 
 from neural_collapse.__main__ import main
-from neural_collapse.datasets import write_dataset
+from neural_collapse.data.dataset import write_dataset
 
 
 @pytest.fixture(scope="module")

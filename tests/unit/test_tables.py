@@ -4,8 +4,8 @@ import pytest
 from synthetic import synthetic_run
 
 from neural_collapse.__main__ import main
+from neural_collapse.figures.table_1 import PAPER_TABLE_1, accuracy_table, to_markdown
 from neural_collapse.storage import write_csv
-from neural_collapse.tables import PAPER_TABLE_1, accuracy_table, to_markdown
 
 
 def test_the_papers_numbers_give_the_papers_median_and_mean():

@@ -6,11 +6,11 @@ import pytest
 from synthetic import synthetic_run
 
 from neural_collapse.__main__ import main
-from neural_collapse.central_path import closed_form
-from neural_collapse.collection import COLUMNS, curve
 from neural_collapse.errors import InputError
 from neural_collapse.figures import figure_central_path, figure_distance, figure_equalisation, figure_laws, figure_snr
 from neural_collapse.figures.spectra import with_laws
+from neural_collapse.metrics.tables import COLUMNS, curve
+from neural_collapse.theory.central_path import closed_form
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -7,11 +7,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from neural_collapse.checkpoints import load_network, write_checkpoint
+from neural_collapse.device import prepare_device
 from neural_collapse.errors import InputError
-from neural_collapse.networks import build, densenet
-from neural_collapse.schedule import learning_rate
-from neural_collapse.training import DivergenceError, Training, prepare_device, sample_order
+from neural_collapse.train.checkpoints import load_network, write_checkpoint
+from neural_collapse.train.networks import build, densenet
+from neural_collapse.train.schedule import learning_rate
+from neural_collapse.train.training import DivergenceError, Training, sample_order
 
 NETWORKS = {"vgg11": {"width": 0.0625}, "resnet18": {"width": 0.0625}, "densenet40": {"growth_rate": 2}}
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from neural_collapse.datasets import Dataset
-from neural_collapse.training import TrainingSettings
+from neural_collapse.config.settings import TrainingSettings
+from neural_collapse.data.dataset import Dataset
 
 
 def dataset(train=45, test=21, channels=1, seed=0):
@@ -41,6 +41,7 @@ def settings(**changed):
         "weight_decay": 5e-3,
         "precision": "float32",
         "seed": 0,
+        "threads": 1,
     }
     return TrainingSettings(**common | changed)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from neural_collapse.config.checks import read_config
+from neural_collapse.config.runs import load_study
 from neural_collapse.plan import plan
-from neural_collapse.study import load_study, read_config
 
 REPOSITORY = Path(__file__).parents[2]
 LAYER_OF_RULE = {

@@ -6,10 +6,10 @@ The public names are loaded on first use, so that importing one step's module ne
 import importlib
 
 _HOME = {
-    "collapse_measures": "measures",
-    "geometry_measures": "measures",
-    "decompose_loss": "decomposition",
-    "CollapseAccumulator": "accumulation",
+    "collapse_measures": "metrics.measures",
+    "geometry_measures": "metrics.measures",
+    "decompose_loss": "metrics.decomposition",
+    "CollapseAccumulator": "features.accumulation",
 }
 
 __all__ = list(_HOME)

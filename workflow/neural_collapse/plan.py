@@ -9,22 +9,11 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from . import networks
+from .config.declarations import literals
+from .config.runs import Run, Study
 from .errors import InputError
-from .features import SAMPLE_SIZE
-from .study import Run, Study
-
-_PUBLISHED = {
-    # channels, pixels a side, classes, train images, test images (None: those not taken for training)
-    "digits": (1, 8, 10, 1797, None),
-    "mnist": (1, 28, 10, 60_000, 10_000),
-    "fashionmnist": (1, 28, 10, 60_000, 10_000),
-    "svhn": (3, 32, 10, 73_257, 26_032),
-    "cifar10": (3, 32, 10, 50_000, 10_000),
-    "cifar100": (3, 32, 100, 50_000, 10_000),
-    "stl10": (3, 96, 10, 5_000, 8_000),
-}
-"""What can be planned before it is downloaded. Any other data set is planned once it is prepared."""
+from .features.extraction import SAMPLE_SIZE
+from .train import networks
 
 _ATTACK_STEPS = 3  # of DeepFool, for an average image; 1.5 to 3 were seen
 
@@ -165,7 +154,8 @@ def _moments_bytes(run: Run, data: _Data) -> int:
 
 def _size_of_data(study: Study, name: str, results: Path) -> _Data:
     settings = study.datasets[name]
-    if settings["source"] not in _PUBLISHED:
+    published = literals(f"data.sources.{settings['source']}").get("PUBLISHED")
+    if published is None:
         path = results / "datasets" / f"{name}.json"
         if not path.is_file():
             raise InputError(
@@ -176,10 +166,10 @@ def _size_of_data(study: Study, name: str, results: Path) -> _Data:
         channels, image_size, _ = card["image"]
         train, test = sum(card["train_per_class"]), sum(card["test_per_class"])
         return _Data(channels, image_size, len(card["classes"]), train, test)
-    channels, image_size, classes, published, test = _PUBLISHED[settings["source"]]
+    classes, test = published["classes"], published["test"]
     per_class = settings["train_per_class"]
-    train = published if per_class == "all" else classes * per_class
-    test = published - train if test is None else test
+    train = published["train"] if per_class == "all" else classes * per_class
+    test = published["train"] - train if test is None else test
     if isinstance(settings["test_per_class"], int):
         test = classes * settings["test_per_class"]
-    return _Data(channels, image_size + 2 * settings["padding"], classes, train, test)
+    return _Data(published["channels"], published["image_size"] + 2 * settings["padding"], classes, train, test)

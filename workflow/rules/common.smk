@@ -12,19 +12,12 @@ from snakemake.settings.types import DeploymentMethod
 WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path[:0] = [str(WORKFLOW), str(WORKFLOW / "rules")]
 
-from fingerprint import fingerprint
-from neural_collapse.datasets.preparation import content_digest
-from neural_collapse.declarations import literals
+from fingerprint import fingerprint, pinned_packages
+from neural_collapse.data.preparation import content_digest
+from neural_collapse.config.checks import checked, read_config
+from neural_collapse.config.declarations import family, known_figures, literals
 from neural_collapse.errors import InputError
-from neural_collapse.networks import family
-from neural_collapse.study import (
-    checked,
-    known_figures,
-    load_study,
-    pinned_packages,
-    read_config,
-    shows_something,
-)
+from neural_collapse.config.runs import load_study, shows_something
 from records import Records
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own. The shell says so after
@@ -124,5 +117,6 @@ def code(step, *modules):
     return fingerprint(f"steps.{step}", *modules)
 
 
-def code_with_network(step):
-    return lambda wildcards: code(step, f"networks.{family(RUNS[wildcards.run].network)}")
+def code_of_run(step, run, *modules):
+    """With what the step loads for a run: the file of its network, and those of `modules`."""
+    return code(step, f"train.networks.{family(run.network)}", *modules)

@@ -25,7 +25,7 @@ checkpoint prepare_dataset:
     params:
         settings=lambda wildcards: preparation(wildcards.dataset),
         own_data=own_data,
-        code=lambda wildcards: code("prepare_dataset", f"datasets.{STUDY.datasets[wildcards.dataset]['source']}"),
+        code=lambda wildcards: code("prepare_dataset", f"data.sources.{STUDY.datasets[wildcards.dataset]['source']}"),
         environment=pinned_packages("training"),
     message:
         "Prepare the images of {wildcards.dataset}"

@@ -23,7 +23,9 @@ rule extract_features:
             }
         ),
         layers="--layers" if STUDY.layers else "",
-        code=code_with_network("extract_features"),
+        code=lambda wildcards: code_of_run(
+            "extract_features", RUNS[wildcards.run], f"train.losses.{RUNS[wildcards.run].loss}"
+        ),
         environment=pinned_packages("training"),
     message:
         "Extract the features of {wildcards.run}"

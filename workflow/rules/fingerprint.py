@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 LIBRARY = Path(__file__).parents[1] / "neural_collapse"
 
 
@@ -36,6 +38,12 @@ def closure(*modules: str, library: Path = LIBRARY) -> list[str]:
             if module:
                 waiting.append(module.rpartition(".")[0])
     return sorted(found)
+
+
+def pinned_packages(environment: str) -> list[str]:
+    """The packages that an environment of envs/ pins, such as "training"."""
+    content = yaml.safe_load((LIBRARY.parents[1] / "envs" / f"{environment}.yaml").read_text())
+    return sorted(content["dependencies"])
 
 
 def _file(module: str, library: Path) -> Path:

@@ -37,7 +37,7 @@ rule attack:
         images=images_of_run,
         identity=identity,
         settings=lambda wildcards: flags(STUDY.attack | {"threads": RUNS[wildcards.run].settings["threads"]}),
-        code=code_with_network("attack"),
+        code=lambda wildcards: code_of_run("attack", RUNS[wildcards.run]),
         environment=pinned_packages("training"),
     message:
         "Attack {wildcards.run}"

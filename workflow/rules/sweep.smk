@@ -19,7 +19,9 @@ rule try_learning_rate:
         data=lambda wildcards: f"{RESULTS}/data/{STUDY.swept[wildcards.pair].dataset}.safetensors",
         images=lambda wildcards: images(STUDY.swept[wildcards.pair].dataset),
         settings=sweep_settings,
-        code=lambda wildcards: code("try_learning_rate", f"networks.{family(STUDY.swept[wildcards.pair].network)}"),
+        code=lambda wildcards: code_of_run(
+            "try_learning_rate", STUDY.swept[wildcards.pair], f"train.losses.{STUDY.swept[wildcards.pair].loss}"
+        ),
         environment=pinned_packages("training"),
         resume=f"{RESULTS}/resume/{{pair}}/{{rate}}",  # no run's folder: those end in the seed
     message:

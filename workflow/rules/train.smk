@@ -33,7 +33,7 @@ rule train_network:
         data=data_of_run,
         images=images_of_run,
         settings=lambda wildcards: flags(training_settings(RUNS[wildcards.run])),
-        code=code_with_network("train"),
+        code=lambda wildcards: code_of_run("train", RUNS[wildcards.run], f"train.losses.{RUNS[wildcards.run].loss}"),
         environment=pinned_packages("training"),
         checkpoints=subpath(output.history, parent=True),
         measured=STUDY.measured_epochs,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..central_path import closed_form, fitted_times
-from ..collection import COLUMNS, runs, zero_error_epoch
+from ..metrics.tables import COLUMNS, runs, zero_error_epoch
+from ..theory.central_path import closed_form, fitted_times
 
 
 def with_laws(table: pd.DataFrame, laws: Sequence[str]) -> pd.DataFrame:

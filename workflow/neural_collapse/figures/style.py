@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from ..collection import DATASETS, FAMILIES, family, order, runs, title, zero_error_epoch
 from ..errors import InputError
+from ..metrics.tables import DATASETS, FAMILIES, family, order, runs, title, zero_error_epoch
 from ..storage import whole_file
 
 # The font comes with matplotlib, so a picture looks (and its bytes are) the same on every machine; type 42 embeds

@@ -4,50 +4,35 @@ import argparse
 import contextlib
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from ..datasets import read_dataset
-from ..resume import WorkingFolder, locked
-from ..training import EpochRecord, Training, TrainingSettings, prepare_device
+from ..config.checks import check_setting
+from ..config.settings import TrainingSettings, training_schema
+from ..data.dataset import read_dataset
+from ..device import prepare_device
+from ..train.resume import WorkingFolder, locked
+from ..train.training import EpochRecord, Training
 from ._options import key_value
 from ._stopping import stop_argument, stop_requests
 
 
 def training_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare a flag for every setting of a training but the learning rate: each step has its own for that."""
     parser.add_argument("--data", required=True, type=Path, help="the prepared data set")
     parser.add_argument("--network", required=True, help="the network's name, such as vgg11")
-    parser.add_argument(
-        "--network-options", nargs="*", default=[], type=key_value, metavar="KEY=VALUE", help="such as width=0.125"
-    )
-    parser.add_argument("--loss", required=True, help="the loss: mse, ce or scaled_mse")
-    parser.add_argument(
-        "--loss-options", nargs="*", default=[], type=key_value, metavar="KEY=VALUE", help="such as target_value=10"
-    )
-    parser.add_argument("--epochs", required=True, type=int, help="passes over the train set")
-    parser.add_argument("--batch-size", required=True, type=int, help="examples a step")
-    parser.add_argument(
-        "--learning-rate-drops",
-        nargs="*",
-        default=[],
-        type=int,
-        metavar="EPOCH",
-        help="epochs after which the learning rate drops tenfold",
-    )
-    parser.add_argument("--warmup-epochs", required=True, type=int, help="epochs over which the learning rate rises")
-    parser.add_argument("--momentum", required=True, type=float, help="of stochastic gradient descent")
-    parser.add_argument("--weight-decay", required=True, type=float, help="on all parameters")
-    parser.add_argument(
-        "--precision",
-        required=True,
-        choices=("float32", "tf32", "bfloat16"),
-        help="arithmetic on a GPU (a CPU computes in float32)",
-    )
+    _options_argument(parser, "--network-options", "such as width=0.125")
+    parser.add_argument("--loss", required=True, help="the loss, such as mse or ce")
     parser.add_argument("--seed", required=True, type=int, help="decides the initial weights and the order of examples")
-    parser.add_argument("--threads", required=True, type=int, help="CPU threads; part of the result")
+    for name, schema in training_schema().items():
+        flag = f"--{name.replace('_', '-')}"
+        if schema.get("type") == "object":
+            _options_argument(parser, flag, schema["description"])
+        elif name != "learning_rate":
+            parser.add_argument(flag, **_argument(schema))
     parser.add_argument(
         "--resume",
         required=True,
@@ -61,22 +46,36 @@ def training_arguments(parser: argparse.ArgumentParser) -> None:
     stop_argument(parser)
 
 
+def _options_argument(parser: argparse.ArgumentParser, flag: str, words: str) -> None:
+    parser.add_argument(flag, nargs="*", default=[], type=key_value, metavar="KEY=VALUE", help=words)
+
+
+def _argument(schema: dict) -> dict:
+    """What argparse has to be told of a setting: its type, whether it is a list, what may be chosen, its words."""
+    words = schema["description"].replace("%", "%%")
+    if "enum" in schema:
+        return {"required": True, "choices": schema["enum"], "help": words}
+    if schema["type"] == "array":
+        return {"nargs": "*", "default": [], "type": _TYPES[schema["items"]["type"]], "help": words}
+    return {"required": True, "type": _TYPES[schema["type"]], "help": words}
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("True", "False", "true", "false"):
+        raise argparse.ArgumentTypeError(f"'{text}' is neither true nor false")
+    return text.lower() == "true"
+
+
+_TYPES = {"integer": int, "number": float, "string": str, "boolean": _boolean}
+
+
 def training_settings(options: argparse.Namespace, learning_rate: float) -> TrainingSettings:
-    return TrainingSettings(
-        network=options.network,
-        network_options=dict(options.network_options),
-        loss=options.loss,
-        loss_options=dict(options.loss_options),
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        learning_rate=learning_rate,
-        learning_rate_drops=options.learning_rate_drops,
-        warmup_epochs=options.warmup_epochs,
-        momentum=options.momentum,
-        weight_decay=options.weight_decay,
-        precision=options.precision,
-        seed=options.seed,
-    )
+    """The settings that the flags give; raises InputError where one is out of its bounds."""
+    given = vars(options) | {"learning_rate": learning_rate}
+    given |= {name: dict(given[name]) for name in ("network_options", "loss_options")}
+    for name, schema in training_schema().items():
+        check_setting(f"--{name.replace('_', '-')}", given[name], schema)
+    return TrainingSettings(**{entry.name: given[entry.name] for entry in fields(TrainingSettings)})
 
 
 @contextlib.contextmanager
@@ -87,14 +86,13 @@ def working_training(
 
     Raises InputError in between once the training is asked to stop.
     """
-    device = prepare_device(settings.precision, options.threads)
+    device = prepare_device(settings.precision, settings.threads)
     with locked(options.resume), stop_requests(options.stop_with_parent) as check:
         training = Training(read_dataset(options.data), settings, device, between_batches=check)
         with open(options.data, "rb") as file:
             data = hashlib.file_digest(file, "sha256").hexdigest()
         identity = asdict(settings) | {
             "measured_epochs": measured,
-            "threads": options.threads,
             "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
             "torch": torch.__version__,
             "code_version": options.code_version,

@@ -8,10 +8,11 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from ..adversarial import choose_images, deepfool, nearest_other, perturbation_sizes
-from ..checkpoints import load_network, use_strict_float32
-from ..datasets import Dataset, read_dataset, standardise
+from ..data.dataset import Dataset, read_dataset, standardise
+from ..device import use_strict_float32
+from ..metrics.adversarial import choose_images, deepfool, nearest_other, perturbation_sizes
 from ..storage import write_csv
+from ..train.checkpoints import load_network
 from ._stopping import stop_argument, stop_requests
 
 _BATCH = 1000  # train images to compare with at a time

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from ..claims import claims_table
-from ..collection import read_tables
+from ..figures.claims import claims_table
+from ..metrics.tables import read_tables
 from ..storage import write_csv
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..collection import read_tables
+from ..metrics.tables import read_tables
 from ..storage import write_csv
 
 

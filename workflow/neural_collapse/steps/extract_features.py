@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from ..checkpoints import load_network, use_strict_float32
-from ..datasets import read_dataset
-from ..features import take_snapshots
-from ..moments import Snapshot, write_snapshots
+from ..data.dataset import read_dataset
+from ..device import use_strict_float32
+from ..features.extraction import take_snapshots
+from ..features.moments import Snapshot, write_snapshots
+from ..train.checkpoints import load_network
 from ._options import key_value
 from ._stopping import stop_argument, stop_requests
 

@@ -4,9 +4,9 @@ import argparse
 import importlib
 from pathlib import Path
 
-from ..collection import read_systems, read_tables
 from ..errors import InputError
 from ..figures.style import save
+from ..metrics.tables import read_systems, read_tables
 
 _FIGURES = Path(__file__).parent.parent / "figures"
 

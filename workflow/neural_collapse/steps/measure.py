@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..declarations import literals
+from ..config.declarations import known_losses
 from ..errors import InputError
-from ..measures import collapse_measures, snapshot_measures
-from ..moments import read_snapshots
+from ..features.moments import read_snapshots
+from ..metrics.measures import collapse_measures, snapshot_measures
 from ..npz import read_npz
 from ..storage import write_csv
 
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
 def _measure_run(options: argparse.Namespace) -> None:
     if missing := _flags(name for name in _OF_RUN if getattr(options, name) is None):
         raise InputError(f"{options.file}: measuring a run needs {missing} (and a name in .npz, features).")
-    losses = literals("losses")["LOSSES"]
+    losses = known_losses()
     if options.loss not in losses:
         raise InputError(f"--loss: no loss named '{options.loss}'; known: {', '.join(losses)}.")
     if not 0 <= options.weight_decay < math.inf:

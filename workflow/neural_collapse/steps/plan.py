@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
+from ..config.checks import read_config
+from ..config.runs import load_study
 from ..plan import Cost, plan
-from ..study import load_study, read_config
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

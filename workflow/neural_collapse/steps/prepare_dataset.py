@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..datasets import Dataset, write_dataset
-from ..datasets.preparation import content_digest, load, prepare
+from ..data.dataset import Dataset, write_dataset
+from ..data.preparation import content_digest, load, prepare
 from ..errors import InputError
 from ..storage import whole_file, write_json
 

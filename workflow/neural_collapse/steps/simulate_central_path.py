@@ -20,7 +20,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..central_path import (
+from ..errors import InputError
+from ..metrics.decomposition import least_squares_classifier
+from ..metrics.measures import collapse_measures
+from ..storage import write_csv
+from ..theory.central_path import (
     LAWS,
     class_means,
     closed_form,
@@ -29,10 +33,6 @@ from ..central_path import (
     snr_matrix,
     within_class_covariance,
 )
-from ..decomposition import least_squares_classifier
-from ..errors import InputError
-from ..measures import collapse_measures
-from ..storage import write_csv
 
 COLUMNS = ["system", "classes", "examples_per_class", "features", "law", "time", "measure", "value"]
 _TIMES = 31

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..collection import read_tables, summarise
+from ..metrics.tables import read_tables, summarise
 from ..storage import write_json
 
 

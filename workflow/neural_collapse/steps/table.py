@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from ..collection import read_tables
+from ..figures.table_1 import accuracy_table, to_markdown
+from ..metrics.tables import read_tables
 from ..storage import whole_file, write_csv
-from ..tables import accuracy_table, to_markdown
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import InputError
-from ..schedule import measured_epochs
 from ..storage import write_csv
+from ..train.schedule import measured_epochs
 from ._training import train_epochs, training_arguments, training_settings, working_training
 
 

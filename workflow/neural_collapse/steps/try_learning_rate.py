@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..storage import write_csv
-from ..training import DivergenceError
+from ..train.training import DivergenceError
 from ._training import train_epochs, training_arguments, training_settings, working_training
 
 

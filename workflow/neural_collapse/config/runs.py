@@ -1,0 +1,228 @@
+"""The configuration file as a table of runs, checked against the schema and against what the library knows.
+
+This module loads neither torch nor torchvision: what networks, data sets, losses and figures there are is read from the
+sources of their modules, so that a plan of thousands of jobs is made in a second on a machine without either.
+"""
+
+import difflib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import InputError
+from .checks import checked, config_schema, defaults, unknown
+from .declarations import (
+    family,
+    known_figures,
+    known_losses,
+    known_networks,
+    known_sources,
+    literals,
+    modules,
+    options_of_family,
+    options_of_loss,
+    reads_path,
+    torchvision_models,
+)
+from .settings import default_drops
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a data set, a network, a loss and a seed.
+
+    `settings` holds every key of the schema's `training`, defaults filled in; `network_options` the network's own.
+    """
+
+    dataset: str
+    network: str
+    loss: str
+    seed: int
+    settings: dict[str, Any] = field(compare=False)
+    network_options: dict[str, Any] = field(compare=False)
+
+    @property
+    def pair(self) -> str:
+        """The run without its seed, which is what a learning rate is chosen for."""
+        return f"{self.dataset}-{self.network}-{self.loss}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.pair}-seed{self.seed}"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study of config.yaml: its runs and everything else the schema says of a study, defaults filled in.
+
+    `figures` are those named that show something of these runs.
+    """
+
+    name: str
+    runs: tuple[Run, ...]
+    datasets: dict[str, dict[str, Any]]
+    attack: dict[str, Any]
+    theory: dict[str, dict[str, Any]]
+    figures: tuple[str, ...]
+    layers: bool
+    measured_epochs: int
+    sweep_rates: tuple[float, ...]
+
+    @property
+    def swept(self) -> dict[str, Run]:
+        """The runs whose learning rate is chosen by a sweep, one for each pair: the one with the first seed."""
+        chosen: dict[str, Run] = {}
+        for run in self.runs:
+            if run.settings["learning_rate"] == "sweep":
+                chosen.setdefault(run.pair, run)
+        return chosen
+
+
+def load_study(config: dict[str, Any], name: str | None = None) -> Study:
+    """Check a configuration and build the study it names (or the one given).
+
+    Raises InputError, one sentence with the key, the value and what is allowed, for every mistake.
+    """
+    config = checked(config)
+    name = name or config["study"]
+    if name not in config["studies"]:
+        raise InputError(f"config.yaml: study: {unknown('study', name, config['studies'])}")
+    study, where = config["studies"][name], f"config.yaml: studies.{name}"
+
+    for key, options in study["networks"].items():
+        _check_network(f"{where}.networks", key, options)
+    pairs = {pair: _check_pair(f"{where}.runs", pair, study["datasets"]) for pair in study["runs"]}
+    datasets = {}
+    for dataset, _, _ in pairs.values():
+        datasets.setdefault(dataset, _dataset(dataset, study["datasets"].get(dataset, {}), f"{where}.datasets"))
+    for dataset, own in study["datasets"].items():
+        if dataset not in datasets and "source" not in own and dataset not in known_sources():
+            raise InputError(f"{where}.datasets: {unknown('data set', dataset, known_sources())}")
+    runs = []
+    for pair, (dataset, network, loss) in pairs.items():
+        settings = _settings(f"{where}.runs.{pair}", study["training"], study["runs"][pair])
+        _check_loss_options(f"{where}.runs.{pair}.loss_options", loss, settings["loss_options"])
+        if study["measured_epochs"] > settings["epochs"]:
+            found = f"{study['measured_epochs']} epochs can't be measured in a run of {settings['epochs']}"
+            raise InputError(f"{where}.measured_epochs: {found}, {pair}.")
+        options = study["networks"].get(network, {})
+        runs += [Run(dataset, network, loss, seed, settings, options) for seed in study["seeds"]]
+    for key, system in study["theory"].items():
+        least, most = system["classes"] - 1, system["classes"] * (system["examples_per_class"] - 1)
+        if len(system["spectrum"]) != least or not least <= system["features"] <= most:
+            raise InputError(
+                f"{where}.theory.{key}: needs {least} numbers in `spectrum` and from {least} to {most} features; "
+                f"found {len(system['spectrum'])} and {system['features']}."
+            )
+    for figure in study["figures"]:
+        if figure not in known_figures():
+            raise InputError(f"{where}.figures: {unknown('figure', figure, known_figures())}")
+    figures = tuple(figure for figure in study["figures"] if shows_something(figure, runs))
+    if not figures:
+        raise InputError(
+            f"{where}.figures: {study['figures']} shows nothing of these runs; name others, or leave it out."
+        )
+    sweep = study["sweep"]
+    if sweep["lowest"] >= sweep["highest"]:
+        raise InputError(f"{where}.sweep: lowest, {sweep['lowest']}, must be less than highest, {sweep['highest']}.")
+    return Study(
+        name=name,
+        runs=tuple(runs),
+        datasets=datasets,
+        attack=study["attack"],
+        theory=study["theory"],
+        figures=figures,
+        layers=study["layers"],
+        measured_epochs=study["measured_epochs"],
+        sweep_rates=_logarithmic(sweep["lowest"], sweep["highest"], sweep["count"]),
+    )
+
+
+def shows_something(figure: str, runs: Iterable[Run]) -> bool:
+    """Whether a figure is of simulated systems, or of a loss that one of the runs has."""
+    declared = literals(f"figures.{figure.replace('-', '_')}")
+    return declared["READS"] == "theory" or any(run.loss in declared["LOSSES"] for run in runs)
+
+
+# The checks, each one sentence.
+
+
+def _check_pair(where: str, pair: str, own: dict[str, Any]) -> tuple[str, str, str]:
+    parts = pair.split("-")
+    if len(parts) != 3:
+        raise InputError(
+            f"{where}: '{pair}' is not a run; write {{dataset}}-{{network}}-{{loss}}, such as mnist-vgg11-mse."
+        )
+    dataset, network, loss = parts
+    if dataset not in own and dataset not in modules("data.sources"):
+        raise InputError(f"{where}.{pair}: {unknown('data set', dataset, [*own, *known_sources()])}")
+    _check_network(f"{where}.{pair}", network, {})
+    if loss not in known_losses():
+        raise InputError(f"{where}.{pair}: {unknown('loss', loss, known_losses())}")
+    return dataset, network, loss
+
+
+def _check_network(where: str, name: str, options: dict[str, Any]) -> None:
+    models = torchvision_models() or frozenset()
+    of_torchvision = family(name) == "torchvision_model" and (name in models or not models)
+    if name not in known_networks() and not of_torchvision:
+        known = ", ".join(known_networks())
+        guess = difflib.get_close_matches(name, [*known_networks(), *models], n=1)
+        hint = f" (did you mean '{guess[0]}'?)" if guess else ""
+        raise InputError(
+            f"{where}: no network named '{name}'{hint}; known: {known}, and the classifiers of torchvision.models."
+        )
+    allowed = options_of_family(family(name))
+    for key in options:
+        if key not in allowed:
+            raise InputError(f"{where}.{name}: {unknown('option', key, allowed)}")
+
+
+def _check_loss_options(where: str, loss: str, options: dict[str, Any]) -> None:
+    needed = options_of_loss(loss)
+    if set(options) != needed:
+        words = ", ".join(sorted(needed)) or "no options"
+        raise InputError(f"{where}: '{loss}' needs {words}, found {', '.join(options) or 'none'}.")
+
+
+def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
+    """The settings of one data set, its module's own defaults filled in."""
+    source = given.get("source", name)
+    if source not in modules("data.sources"):
+        raise InputError(f"{where}.{name}: {unknown('source', source, [*known_sources(), 'arrays', 'folder'])}")
+    if reads_path(source) and "path" not in given:
+        raise InputError(f"{where}.{name}: a data set from `{source}` needs a `path`.")
+    if "path" in given and not reads_path(source):
+        raise InputError(
+            f"{where}.{name}.path: `{source}` reads no path; take it out, or add `source: arrays` or `folder`."
+        )
+    own = literals(f"data.sources.{source}")
+    of_source = {
+        "source": source,
+        "path": None,
+        "train_per_class": own["TRAIN_PER_CLASS"],
+        "test_per_class": None,
+        "padding": own["PADDING"],
+    }
+    return of_source | defaults(config_schema()["$defs"]["dataset"]["properties"]) | given
+
+
+def _settings(where: str, common: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    settings = defaults(config_schema()["$defs"]["training"]["properties"]) | common | own
+    epochs = settings["epochs"]
+    drops = settings.setdefault("learning_rate_drops", default_drops(epochs))
+    if drops and (max(drops) >= epochs or sorted(set(drops)) != drops):
+        raise InputError(f"{where}.learning_rate_drops: {drops} must rise and end before the last epoch, {epochs}.")
+    if settings["warmup_epochs"] >= epochs:
+        raise InputError(f"{where}.warmup_epochs: {settings['warmup_epochs']} must be less than the {epochs} epochs.")
+    return settings
+
+
+def _logarithmic(lowest: float, highest: float, count: int) -> tuple[float, ...]:
+    """`count` rates from `lowest` to `highest`, in nine significant digits: they are also file names."""
+    low, high = math.log10(lowest), math.log10(highest)
+    return tuple(float(f"{10 ** (low + (high - low) * i / (count - 1)):.8e}") for i in range(count))

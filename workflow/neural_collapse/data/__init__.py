@@ -1,0 +1,1 @@
+"""From published images, or a user's own, to a prepared data set."""

@@ -1,0 +1,208 @@
+"""From a source's images to a prepared data set: checks, balanced sub-sampling, padding, statistics.
+
+A source is a module of `sources/`. It holds `load(*, path, root)`, which gives a RawDataset (`path`: where the user's
+own data is; `root`: the folder of torchvision's data sets), and the literals PADDING and TRAIN_PER_CLASS: what a study
+uses unless its configuration says otherwise.
+"""
+
+import hashlib
+import importlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ..config.declarations import modules
+from ..errors import InputError
+from .dataset import Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class RawDataset:
+    """A source's examples as published: images uint8 (N, C, H, W), square; labels integers (N,) in 0..C-1.
+
+    Without test examples (None) the source is one pool, and whatever sub-sampling does not take for training is the
+    test set.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray | None
+    test_labels: np.ndarray | None
+    class_names: tuple[str, ...]
+
+
+def load(source: str, *, path: str | Path | None = None, root: str | Path | None = None) -> RawDataset:
+    """Read the source named `source`; raises InputError where there is none or its files are not as they must be."""
+    if source not in modules("data.sources"):
+        raise InputError(f"no source of data is named '{source}'; known: {', '.join(modules('data.sources'))}.")
+    return importlib.import_module(f".sources.{source}", __package__).load(path=path, root=root)
+
+
+def files_by_class(directory: Path) -> dict[str, list[Path]]:
+    """The files that the source `folder` reads of one split: those in each class's folder, but hidden ones."""
+    return {entry.name: _visible(entry) for entry in _visible(directory) if entry.is_dir()}
+
+
+def _visible(directory: Path) -> list[Path]:
+    entries = directory.iterdir() if directory.is_dir() else ()
+    return sorted(entry for entry in entries if not entry.name.startswith("."))
+
+
+def content_digest(path: str | Path) -> str:
+    """The SHA-256 of a file, or of the names and contents of the files that the source `folder` reads there."""
+    path, digest = Path(path), hashlib.sha256()
+    splits = [files_by_class(path / split) for split in ("train", "test")]
+    images = [file for split in splits for members in split.values() for file in members if file.is_file()]
+    for file in images if path.is_dir() else [path]:
+        with open(file, "rb") as content:
+            name = "" if file == path else file.relative_to(path).as_posix()
+            digest.update(f"{name} {hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def prepare(
+    raw: RawDataset,
+    *,
+    name: str,
+    train_per_class: int | Literal["all"],
+    test_per_class: int | Literal["all"] = "all",
+    padding: int,
+    seed: int,
+) -> Dataset:
+    """Prepare a data set as the paper does (HPD, appendix A.1).
+
+    Args:
+        raw: the examples as published.
+        name: what the configuration calls the data set; errors name it.
+        train_per_class: how many train examples of each class to keep, or "all" to leave the train set as it is.
+        test_per_class: the same of the test set, which the paper leaves whole.
+        padding: pixels of zeros around every image, put there before the statistics are taken.
+        seed: decides which examples are kept; the same seed gives the same bytes.
+
+    Raises:
+        InputError: where the examples are not as RawDataset says, a class has too few of them, or nothing is left to
+            test on.
+    """
+    classes = len(raw.class_names)
+    if classes < 2:
+        raise InputError(f"data set '{name}': there must be at least two classes, but there is {classes}.")
+    _check("train", raw.train_images, raw.train_labels, name, raw.class_names)
+    chosen = _sample("train", raw.train_labels, train_per_class, name, raw.class_names, seed)
+    test_images, test_labels = raw.test_images, raw.test_labels
+    if test_images is None:
+        left = np.setdiff1d(np.arange(len(raw.train_labels)), chosen)
+        if not len(left):
+            raise InputError(
+                f"data set '{name}': nothing is left for testing; train_per_class must be a smaller number, because "
+                "this source has no test set of its own."
+            )
+        test_images, test_labels = raw.train_images[left], raw.train_labels[left]
+    _check("test", test_images, test_labels, name, raw.class_names)
+    if test_images.shape[1:] != raw.train_images.shape[1:]:
+        raise InputError(
+            f"data set '{name}': test images are {_size(test_images)}, but train images are {_size(raw.train_images)}; "
+            "all must have one size."
+        )
+    tested = _sample("test", test_labels, test_per_class, name, raw.class_names, seed)
+    train_images = _pad(raw.train_images[chosen], padding)
+    mean, std = channel_statistics(train_images)
+    if not std.all():
+        raise InputError(
+            f"data set '{name}': channel {std.argmin()} has one value in all train images and can't be standardised; "
+            "leave it out."
+        )
+    return Dataset(
+        name=name,
+        train_images=train_images,
+        train_labels=raw.train_labels[chosen].astype(np.int64),
+        test_images=_pad(test_images[tested], padding),
+        test_labels=test_labels[tested].astype(np.int64),
+        class_names=raw.class_names,
+        mean=mean,
+        std=std,
+    )
+
+
+def balanced_sample(labels: np.ndarray, per_class: int, seed: int) -> np.ndarray:
+    """Choose `per_class` examples of every class, without replacement; int64 indices in the order of the data.
+
+    Every class draws from a stream of its own, and a smaller sample of the same seed is a part of a larger one.
+    """
+    streams = np.random.SeedSequence(seed).spawn(labels.max() + 1)
+    chosen = [
+        np.random.default_rng(stream).permutation(np.flatnonzero(labels == label))[:per_class]
+        for label, stream in enumerate(streams)
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each channel's mean and population standard deviation over all pixels, in units where 255 is 1.
+
+    Args:
+        images: uint8 (N, C, H, W).
+
+    Returns:
+        float64 (C,) twice. Sums are whole numbers, so only the last division and root round.
+    """
+    counts = np.zeros((images.shape[1], 256), dtype=np.int64)
+    # Counting turns every pixel into eight bytes, so count a part of the images at a time.
+    for start in range(0, len(images), 1024):
+        for channel, pixels in enumerate(images[start : start + 1024].swapaxes(0, 1)):
+            counts[channel] += np.bincount(pixels.ravel(), minlength=256)
+    values = np.arange(256)
+    pixels = int(counts[0].sum())
+    sums, squares = (counts @ values).tolist(), (counts @ values**2).tolist()
+    mean = [total / (255 * pixels) for total in sums]
+    std = [math.sqrt(pixels * square - total**2) / (255 * pixels) for total, square in zip(sums, squares, strict=True)]
+    return np.array(mean), np.array(std)
+
+
+def _check(split: str, images: np.ndarray, labels: np.ndarray, name: str, class_names: tuple[str, ...]) -> None:
+    """Raise InputError unless one split is what RawDataset promises, with every class in it."""
+    where = f"data set '{name}': {split}"
+    if images.dtype != np.uint8:
+        raise InputError(f"{where} images are {images.dtype}, but must be uint8 with values 0 to 255.")
+    if images.ndim != 4 or images.shape[2] != images.shape[3]:
+        raise InputError(f"{where} images have the shape {images.shape}, but must be square: (N, C, H, H).")
+    if labels.shape != (len(images),):
+        raise InputError(f"{where} labels have the shape {labels.shape}, but there are {len(images)} images.")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(f"{where} labels are {labels.dtype}, but must be whole numbers.")
+    present = set(np.unique(labels).tolist())
+    expected = set(range(len(class_names)))
+    if wrong := present - expected:
+        raise InputError(
+            f"{where} labels must be 0 to {len(class_names) - 1} for the {len(class_names)} classes, but "
+            f"{min(wrong)} is among them."
+        )
+    if absent := expected - present:
+        raise InputError(f"{where} set has no example of class {min(absent)} ('{class_names[min(absent)]}').")
+
+
+def _sample(
+    split: str, labels: np.ndarray, per_class: int | Literal["all"], name: str, class_names: tuple[str, ...], seed: int
+) -> np.ndarray:
+    """The places of the examples that are kept of a split."""
+    if per_class == "all":
+        return np.arange(len(labels))
+    counts = np.bincount(labels)
+    rarest = int(counts.argmin())
+    if counts[rarest] < per_class:
+        raise InputError(
+            f"data set '{name}': {split}_per_class is {per_class}, but class {rarest} ('{class_names[rarest]}') has "
+            f"only {counts[rarest]} {split} examples."
+        )
+    return balanced_sample(labels, per_class, seed)
+
+
+def _size(images: np.ndarray) -> str:
+    """The size of one image, such as 3x32x32."""
+    return "x".join(str(length) for length in images.shape[1:])
+
+
+def _pad(images: np.ndarray, padding: int) -> np.ndarray:
+    return np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))

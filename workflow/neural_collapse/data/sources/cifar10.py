@@ -1,0 +1,13 @@
+"""CIFAR10: 32x32 colour photographs, 5,000 a class."""
+
+from ...vision import torchvision
+from ..preparation import RawDataset
+from ._torchvision import load_cifar
+
+PADDING = 0
+TRAIN_PER_CLASS = "all"
+PUBLISHED = {"channels": 3, "image_size": 32, "classes": 10, "train": 50_000, "test": 10_000}
+
+
+def load(*, path, root) -> RawDataset:
+    return load_cifar(torchvision.datasets.CIFAR10, root)

@@ -1,0 +1,76 @@
+"""A user's own data: a folder of images, `train/<class>/<any name>` and `test/<class>/<any name>`.
+
+The classes are the folders' names in sorted order. All images have one size. Where every one is 8-bit grey they keep
+one channel; otherwise all are read as RGB, without transparency.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ...errors import InputError
+from ..preparation import RawDataset, files_by_class
+
+PADDING = 0
+TRAIN_PER_CLASS = "all"
+READS_PATH = True
+
+
+def load(*, path, root) -> RawDataset:
+    """Read every image; raises InputError where a folder is missing or a file is not an image like the others."""
+    if path is None:
+        raise InputError("source 'folder': `path`, the folder of your images, is missing; name one.")
+    folder = Path(path).expanduser()
+    train, test = _files_of(folder / "train"), _files_of(folder / "test")
+    for name in sorted(train.keys() ^ test.keys()):
+        raise InputError(f"{folder}: the class '{name}' is in only one of train and test; both need every class.")
+    files = [file for split in (train, test) for members in split.values() for file in members]
+    mode, size = _common_format(files)
+    (train_images, train_labels), (test_images, test_labels) = (_read(split, mode, size) for split in (train, test))
+    return RawDataset(train_images, train_labels, test_images, test_labels, tuple(train))
+
+
+def _files_of(directory: Path) -> dict[str, list[Path]]:
+    if not directory.is_dir():
+        raise InputError(f"{directory}: there is no such folder; it must hold a folder of images for each class.")
+    files = files_by_class(directory)
+    if not all([files, *files.values()]):
+        raise InputError(f"{directory}: it must hold a folder for each class, with at least one image in each.")
+    return files
+
+
+def _common_format(files: list[Path]) -> tuple[str, tuple[int, int]]:
+    """The mode ("L" or "RGB") and the size (width, height) of all images, from their headers alone."""
+    sizes, modes = {}, set()
+    for file in files:
+        with _opened(file) as image:
+            if image.mode.startswith(("I", "F")):
+                raise InputError(f"{file}: its pixels have more than 8 bits; save it as 8-bit grey or RGB.")
+            sizes.setdefault(image.size, file)
+            modes.add(image.mode)
+    if len(sizes) > 1:
+        described = " and ".join(f"{file} ({size[0]}x{size[1]})" for size, file in list(sizes.items())[:2])
+        raise InputError(f"all images must have one size, but {described} differ; crop or scale them.")
+    return "L" if modes == {"L"} else "RGB", next(iter(sizes))
+
+
+def _read(split: dict[str, list[Path]], mode: str, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    files = [file for members in split.values() for file in members]
+    labels = np.repeat(np.arange(len(split)), [len(members) for members in split.values()])
+    images = np.empty((len(files), size[1], size[0], len(mode)), dtype=np.uint8)
+    for index, file in enumerate(files):
+        with _opened(file) as image:
+            images[index] = np.asarray(image.convert(mode)).reshape(images.shape[1:])
+    return images.transpose(0, 3, 1, 2), labels
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
+    try:
+        with Image.open(file) as image:
+            yield image
+    except (OSError, SyntaxError) as error:  # PIL raises the latter for some broken PNG files
+        raise InputError(f"{file}: not a whole image ({error}); mend it or take it out.") from None

@@ -1,0 +1,145 @@
+"""What a network makes of a data set, reduced to what the measures need of it (`moments.Snapshot`)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.dataset import Dataset, standardise
+from ..train.losses import loss_function
+from .accumulation import CollapseAccumulator
+from .moments import Layer, Moments, Sample, Snapshot, example_measures, nearest_centres
+
+_BATCH = 512  # images, and examples in float64, at a time
+SAMPLE_SIZE = 1000  # examples of each split kept one by one (`moments.Sample`)
+
+
+@torch.inference_mode()
+def take_snapshots(
+    network: torch.nn.Module,
+    dataset: Dataset,
+    loss: str,
+    loss_options: dict[str, float],
+    *,
+    seed: int,
+    layers: bool,
+    device: torch.device | str,
+) -> dict[str, Snapshot]:
+    """Reduce the features of both splits, "train" and "test", to snapshots.
+
+    All features of a split are in memory at once, because their nearest class centres are known last: up to 8 N P bytes
+    on the device and 4 N P on the host, and as much for every inner layer.
+
+    Parameters
+    ----------
+    network: a `networks.Network` in eval mode; it is moved to the device.
+    loss, loss_options: what it was trained on (`losses.loss_function`).
+    seed: chooses the sample of at most 1,000 examples of each split.
+    layers: whether to reduce the pooled activations at the end of each inner stage, too.
+    device: one that has float64.
+
+    Raises InputError where a split has no example of some class, and where features are not finite.
+    """
+    network = network.to(device, memory_format=torch.channels_last)
+    weight = _host(network.classifier.weight.double())
+    bias = None if network.classifier.bias is None else _host(network.classifier.bias.double())
+    splits = {
+        "train": (dataset.train_images, dataset.train_labels),
+        "test": (dataset.test_images, dataset.test_labels),
+    }
+    streams = np.random.SeedSequence(seed).spawn(len(splits))
+    snapshots: dict[str, Snapshot] = {}
+    for (split, (images, labels)), stream in zip(splits.items(), streams, strict=True):
+        counts = np.bincount(labels, minlength=len(weight))
+        activations = _activations(network, images, dataset, layers=layers, device=device)
+        spectra = {name: _spectral_moments(values, labels, counts) for name, values in activations.items()}
+        if split == "train":
+            centres = {name: moments.class_means @ axes.T for name, (moments, axes) in spectra.items()}
+
+        moments, axes = spectra.pop("features")
+        features = activations.pop("features")
+        logits = _logits(features, network.classifier)
+        features, decided = _host(features), _host(logits.argmax(1))
+        chosen = np.random.default_rng(stream).choice(len(labels), min(len(labels), SAMPLE_SIZE), replace=False)
+        snapshots[split] = Snapshot(
+            class_counts=counts,
+            moments=moments,
+            weight=weight @ axes,
+            bias=bias,
+            train_means=None if split == "train" else centres["features"] @ axes,
+            examples=example_measures(
+                features, labels, centres["features"], weight, np.zeros(len(weight)) if bias is None else bias
+            ),
+            class_losses=_class_losses(logits, labels, loss_function(loss, **loss_options)),
+            sample=_sample(features, labels, np.sort(chosen), moments.class_means @ axes.T, weight),
+            layers={
+                name: Layer(
+                    layer_moments,
+                    float((decided != nearest_centres(_host(activations[name]), centres[name])).mean()),
+                )
+                for name, (layer_moments, _) in spectra.items()
+            },
+        )
+    return snapshots
+
+
+def _activations(
+    network: torch.nn.Module, images: np.ndarray, dataset: Dataset, *, layers: bool, device: torch.device | str
+) -> dict[str, Tensor]:
+    """Last-layer features (N, P), as "features", and with `layers` those of the inner stages before them, float32."""
+    batches: dict[str, list[Tensor]] = {}
+    for start in range(0, len(images), _BATCH):
+        batch = torch.from_numpy(images[start : start + _BATCH]).to(device, memory_format=torch.channels_last)
+        batch = standardise(batch, dataset.mean, dataset.std)
+        if layers:
+            stages = network.layers(batch)
+            stages["features"] = stages.pop(list(stages)[-1])
+        else:
+            stages = {"features": network.features(batch)}
+        for name, values in stages.items():
+            batches.setdefault(name, []).append(values)
+    return {name: torch.cat(values) for name, values in batches.items()}
+
+
+def _spectral_moments(activations: Tensor, labels: np.ndarray, counts: np.ndarray) -> tuple[Moments, np.ndarray]:
+    """Spectral moments of activations (N, p), and the axes of their coordinates as columns (p, p)."""
+    accumulator = CollapseAccumulator(counts, activations.shape[1], device=activations.device)
+    for values, truth in zip(activations.split(_BATCH), torch.from_numpy(labels).split(_BATCH), strict=True):
+        accumulator.update(values, truth)
+    moments, axes = accumulator.spectral_moments()
+    return moments, _host(axes)
+
+
+def _logits(features: Tensor, classifier: torch.nn.Linear) -> Tensor:
+    """W h + b in float64, (N, C)."""
+    weight = classifier.weight.double()
+    bias = 0.0 if classifier.bias is None else classifier.bias.double()
+    return torch.cat([values.double() @ weight.T + bias for values in features.split(_BATCH)])
+
+
+def _class_losses(logits: Tensor, labels: np.ndarray, loss) -> np.ndarray:
+    """The mean of a loss over the examples of each class, (C,) float64."""
+    truth = torch.from_numpy(labels).to(logits.device)
+    members = (truth == class_ for class_ in range(logits.shape[1]))
+    return np.array([loss(logits[of_class], truth[of_class]).item() for of_class in members])
+
+
+def _sample(
+    features: np.ndarray, labels: np.ndarray, chosen: np.ndarray, class_means: np.ndarray, weight: np.ndarray
+) -> Sample:
+    """The chosen examples' coordinates along an orthonormal basis of centred class means and rows of W."""
+    centred_means = class_means - class_means.mean(0)
+    basis, _ = np.linalg.qr(np.vstack([centred_means, weight]).T)
+    centred = features[chosen] - class_means.mean(0)
+    coordinates = centred @ basis
+    return Sample(
+        examples=chosen,
+        labels=labels[chosen],
+        coordinates=coordinates,
+        distances=np.linalg.norm(centred - coordinates @ basis.T, axis=1),
+        class_means=centred_means @ basis,
+        weight=weight @ basis,
+    )
+
+
+def _host(tensor: Tensor) -> np.ndarray:
+    return tensor.cpu().numpy()

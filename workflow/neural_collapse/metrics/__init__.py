@@ -1,0 +1,1 @@
+"""The measures of neural collapse, and tables of them."""

@@ -1,0 +1,252 @@
+"""The least-squares classifier, and the MSE loss taken apart around it (Han, Papyan, Donoho, ICLR 2022, section 2).
+
+Features are given by their class means, float64 (C, P), and their within-class covariance Sigma_W, float64: (P, P), or
+(P,) where the coordinates are along its eigenvectors, so that it is diagonal. Every class weighs the same whatever its
+count: a mean over examples is the mean over classes of the mean within a class, or the loss identity is broken.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import lapack, solve_triangular
+
+from ..features.moments import Moments
+from ..features.products import columns, symmetric_times
+
+# Differences of class means below this share of the means count as rounding, and variances below its square. So do, for
+# a rank, eigenvalues of a covariance below this share of the largest (float32 features are rounded to 1e-14 of it).
+RANK_TOLERANCE = 1e-12
+
+# Below this share of its largest eigenvalue a covariance is rounding: of the sums in float64, and of the eigenvalues.
+COVARIANCE_ROUNDING = 1e-14
+
+# A Cholesky factor serves up to this condition, times which the loss and the sum of its terms differ by 1e-16 at most.
+WELL_CONDITIONED = 1e10
+
+
+def decompose_loss(
+    moments: Moments, weight: np.ndarray, bias: np.ndarray | None, weight_decay_lambda: float
+) -> dict[str, float]:
+    """The paper's MSE loss L of a classifier, and its terms around the least-squares classifier (theorems 1 and 2).
+
+    With a lambda above 1e-14 of the largest eigenvalue of Sigma_W, all are those of the moments. With less, variances
+    that can't be told from rounding count as that much (`least_squares_classifier`), in L too: the terms add up to L.
+
+    Parameters
+    ----------
+    moments: of the features.
+    weight, bias: W (C, P), b (C,). None decomposes around the least-squares classifier without bias.
+    weight_decay_lambda: lambda >= 0, of the term lambda/2 (‖W‖² + ‖b‖²) in L.
+
+    Returns
+    -------
+    `loss`                 L = 1/2 Ave ‖W h + b - y‖² + lambda/2 (‖W‖² + ‖b‖²), from the moments of the residuals
+    `loss_ls`              L_LS = L_NC1 + L_NC2/3, the loss of the least-squares classifier
+    `loss_nc1`             L_NC1 = 1/2 Tr{W_LS Sigma_W W_LS^T} + lambda/2 (‖W_LS‖² + ‖b_LS‖²)
+    `loss_nc1_within`      the first part of L_NC1
+    `loss_nc1_decay`       the second part of L_NC1, which is most of it late in training
+    `loss_nc23`            L_NC2/3 = 1/(2C) ‖W_LS M + b_LS 1^T - I‖²
+    `loss_perp`            L_perp = L - L_LS, as the quadratic form in W - W_LS and b - b_LS
+    `classifier_distance`  ‖(W - W_LS, b - b_LS)‖ / ‖(W_LS, b_LS)‖: how far W is from stationary
+    """
+    targets = np.eye(len(weight))
+    within_class = _within_class(moments.class_means, moments.within_class_covariance, weight_decay_lambda)
+    means, weight = within_class.rotated(moments.class_means), within_class.rotated(weight)
+    moments = Moments(means, within_class.covariance, moments.class_variances)
+    best_weight, best_bias = _least_squares_classifier(means, within_class, weight_decay_lambda, bias is not None)
+    if bias is None:
+        bias = np.zeros(len(weight))
+    difference = weight - best_weight, bias - best_bias
+    within, between, decay = _loss_terms(moments, best_weight, best_bias, targets, weight_decay_lambda)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = np.sqrt(_squared_norm(*difference) / _squared_norm(best_weight, best_bias))
+    return {
+        "loss": sum(_loss_terms(moments, weight, bias, targets, weight_decay_lambda)),
+        "loss_ls": within + between + decay,
+        "loss_nc1": within + decay,
+        "loss_nc1_within": within,
+        "loss_nc1_decay": decay,
+        "loss_nc23": between,
+        "loss_perp": sum(_loss_terms(moments, *difference, np.zeros_like(targets), weight_decay_lambda)),
+        "classifier_distance": float(distance),
+    }
+
+
+def least_squares_classifier(
+    class_means: np.ndarray,
+    within_class_covariance: np.ndarray,
+    weight_decay_lambda: float = 0.0,
+    *,
+    bias: bool = True,
+) -> tuple[np.ndarray, np.ndarray]:
+    """W_LS (C, P) and b_LS (C,), the classifier with the smallest L (Proposition 1); b_LS is 0 without `bias`.
+
+    Where lambda exceeds 1e-14 of the largest eigenvalue of Sigma_W, L is that of the moments, and smallest up to the
+    rounding of float64. With less, eigenvalues of Sigma_W + lambda I below that are raised to it, and L is the smallest
+    for this covariance: nobody can tell it from the given one, which is rounded as much. Class means that differ where
+    nothing varies are then told apart almost exactly, those that differ by as little as rounding are not, and L_LS is
+    never above the loss of W = 0.
+
+    At lambda = 0 W_LS is the limit lambda -> 0: of all with the smallest L, the one with the smallest ‖W‖² + ‖b‖², as
+    far as the variances that are not zero stand clear of rounding.
+    """
+    within_class = _within_class(class_means, within_class_covariance, weight_decay_lambda)
+    means = within_class.rotated(class_means)
+    weight, offset = _least_squares_classifier(means, within_class, weight_decay_lambda, bias)
+    return weight if within_class.axes is None else weight @ within_class.axes.T, offset
+
+
+class _WithinClass(NamedTuple):
+    """Sigma_W, made ready for dividing by D = Sigma_W + lambda I."""
+
+    covariance: np.ndarray
+    """(P, P); or (P,) along its eigenvectors, raised so that no eigenvalue of D is below the rounding"""
+    root: np.ndarray
+    """D^{1/2}: its Cholesky factor (lower triangle), or (P,)"""
+    hidden: np.ndarray
+    """(P,) bool, along which coordinates D was below the rounding"""
+    axes: np.ndarray | None
+    """(P, P), the eigenvectors as columns, where it was given in full and is diagonal now"""
+
+    def rotated(self, rows: np.ndarray) -> np.ndarray:
+        return rows if self.axes is None else rows @ self.axes
+
+    def divide(self, vectors: np.ndarray, *, transposed: bool = False) -> np.ndarray:
+        """D^{-1/2}, or its transpose, times each column (P, k)."""
+        if self.root.ndim == 1:
+            return vectors / self.root[:, None]
+        return solve_triangular(self.root, vectors, lower=True, trans=int(transposed), check_finite=False)
+
+
+def _within_class(class_means: np.ndarray, covariance: np.ndarray, shift: float) -> _WithinClass:
+    floor = _rounding(class_means) ** 2
+    axes = None
+    if covariance.ndim == 2:
+        shifted = columns(covariance)[0].copy(order="F")
+        shifted[np.diag_indices_from(shifted)] += shift
+        norm = lapack.dlange("1", shifted)
+        factor, failed = lapack.dpotrf(shifted, lower=True, clean=False, overwrite_a=True)
+        smallest = 0.0 if failed else norm * lapack.dpocon(factor, norm, uplo=b"L")[0]
+        if smallest > max(norm / WELL_CONDITIONED, floor):
+            return _WithinClass(covariance, factor, np.zeros(len(covariance), dtype=bool), None)
+        del shifted, factor  # before more memory of that size is needed
+        covariance, axes = np.linalg.eigh(covariance)
+    least = max(COVARIANCE_ROUNDING * covariance.max(), floor, np.finfo(float).tiny)
+    hidden = covariance + shift < least
+    covariance = np.where(hidden, least - shift, covariance)
+    return _WithinClass(covariance, np.sqrt(covariance + shift), hidden, axes)
+
+
+def _least_squares_classifier(
+    class_means: np.ndarray, within_class: _WithinClass, weight_decay_lambda: float, bias: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """W_LS and b_LS in the coordinates of `within_class`.
+
+    The matrix to invert, Sigma_T + lambda/(1+lambda) mu_G mu_G^T + lambda I (centred, because the extended one is
+    ill-conditioned for a large mean), is D + R^T R: D = Sigma_W + lambda I, and few rows R span the class means. The
+    right hand side is some A R, hence W_LS = A R (D + R^T R)^{-1} = A B (I + B^T B)^{-1} D^{-1/2} with B = R D^{-1/2}.
+    Other than that of Sigma_T, the condition of D does not worsen as features collapse onto their class means.
+    Where some singular values of B are huge, the others keep twice the digits that B B^T would leave them.
+    """
+    classes = len(class_means)
+    mean = class_means.mean(0) if bias else np.zeros(class_means.shape[1])
+    left, scale, right = principal_class_means(class_means, mean)
+    sides, rows = left / np.sqrt(classes), scale[:, None] * right
+
+    shrink = weight_decay_lambda / (1 + weight_decay_lambda)
+    if shrink > 0:
+        sides = np.column_stack([sides, np.full(classes, np.sqrt(shrink) / classes)])
+        rows = np.vstack([rows, np.sqrt(shrink) * mean])
+
+    # Where rounding hides the variance, rounded differences between classes must not be divided by it.
+    hidden = within_class.hidden
+    _, size, span = np.linalg.svd(rows[:, hidden], full_matrices=False)
+    span = span[size > _rounding(class_means)]
+    rows[:, hidden] = rows[:, hidden] @ span.T @ span
+    basis, snr, mixing = np.linalg.svd(within_class.divide(rows.T), full_matrices=False)
+    basis[hidden] = span.T @ (span @ basis[hidden])
+    weight = within_class.divide(basis * (snr / (1 + snr**2)) @ (mixing @ sides.T), transposed=True).T
+    if not bias:
+        return weight, np.zeros(classes)
+    # At lambda = 0 a part of mu_G where no feature varies serves as a second bias, which makes the norm smaller.
+    second_bias = np.zeros_like(mean)
+    if weight_decay_lambda == 0:
+        second_bias[hidden] = mean[hidden] - mean[hidden] @ span.T @ span
+    offset = (1 / classes - weight @ mean) / (1 + weight_decay_lambda + second_bias @ second_bias)
+    return weight + np.outer(offset, second_bias), offset
+
+
+def principal_class_means(class_means: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Thin SVD of (M - origin)/sqrt(C), without the directions that are rounding: (C, k), (k,), (k, P).
+
+    The squares of the singular values are the non-zero eigenvalues of Sigma_B where `origin` is mu_G, k <= C-1 then.
+    """
+    left, scale, right = np.linalg.svd((class_means - origin) / np.sqrt(len(class_means)), full_matrices=False)
+    # Compared with the means themselves: that is what they are rounded to, before the origin is subtracted.
+    kept = scale > _rounding(class_means)
+    return left[:, kept], scale[kept], right[kept]
+
+
+def snr_spectrum(moments: Moments) -> np.ndarray:
+    """omega_1 >= ... >= omega_{C-1}, float64: the singular values of Sigma_W^{-1/2} Mdot (HPD, definition 2).
+
+    Where Sigma_W is singular, its pseudo-inverse takes the inverse's place: differences between the means along which
+    no example varies, whose signal-to-noise ratio is infinite, are left out: `snr_support` says how much that is.
+
+    Parameters
+    ----------
+    moments: spectral, their within-class covariance given as eigenvalues (P,).
+    """
+    inverse = _pseudo_inverse(moments)
+    signal_to_noise = (moments.class_means - moments.class_means.mean(0)) * np.sqrt(inverse)
+    found = np.linalg.svd(signal_to_noise, compute_uv=False)
+    spectrum = np.zeros(len(signal_to_noise) - 1)
+    spectrum[: len(found)] = found[: len(spectrum)]
+    return spectrum
+
+
+def snr_support(moments: Moments) -> tuple[int, float]:
+    """What `snr_spectrum` rests on: the rank of Sigma_W, and the share of Tr Sigma_B that is in its null space.
+
+    Parameters
+    ----------
+    moments: as for `snr_spectrum`.
+    """
+    inverse = _pseudo_inverse(moments)
+    between = ((moments.class_means - moments.class_means.mean(0)) ** 2).sum(0)
+    return int((inverse > 0).sum()), float(between[inverse == 0].sum() / between.sum())
+
+
+def covariance_times(covariance: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Each row (k, P) times the covariance, given in full (P, P) or as eigenvalues (P,)."""
+    return rows * covariance if covariance.ndim == 1 else symmetric_times(covariance, rows)
+
+
+def quadratic_form(covariance: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """x^T Sigma x for every row x, (k,)."""
+    return (covariance_times(covariance, rows) * rows).sum(1)
+
+
+def _loss_terms(
+    moments: Moments, weight: np.ndarray, bias: np.ndarray, targets: np.ndarray, weight_decay_lambda: float
+) -> tuple[float, float, float]:
+    """The loss of predicting `targets` (a row a class): its part within classes, that of their means, weight decay."""
+    within = quadratic_form(moments.within_class_covariance, weight).sum() / 2
+    between = ((moments.class_means @ weight.T + bias - targets) ** 2).sum() / (2 * len(targets))
+    return float(within), float(between), float(weight_decay_lambda / 2 * _squared_norm(weight, bias))
+
+
+def _squared_norm(weight: np.ndarray, bias: np.ndarray) -> float:
+    return (weight**2).sum() + (bias**2).sum()
+
+
+def _pseudo_inverse(moments: Moments) -> np.ndarray:
+    """Of spectral moments, 1/eigenvalue of Sigma_W, (P,), with 0 for eigenvalues that are rounding."""
+    eigenvalues = moments.within_class_covariance
+    known = eigenvalues > max(RANK_TOLERANCE * eigenvalues.max(), _rounding(moments.class_means) ** 2)
+    return np.divide(1.0, eigenvalues, out=np.zeros_like(eigenvalues), where=known)
+
+
+def _rounding(class_means: np.ndarray) -> float:
+    """The length below which a difference of features counts as rounding: RANK_TOLERANCE of the means' RMS norm."""
+    return RANK_TOLERANCE * np.linalg.norm(class_means) / np.sqrt(len(class_means))

@@ -1,0 +1,170 @@
+"""Tidy tables of measures: read and checked, put into one order, and the questions that every reader asks of them.
+
+A table has one row a value and the columns `dataset, network, loss, seed, epoch, split, measure, value`; a *run* is the
+rows of one data set, network, loss and seed.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from ..errors import InputError
+
+COLUMNS = ["dataset", "network", "loss", "seed", "epoch", "split", "measure", "value"]
+
+# Train accuracy >= 99.9 %, what Papyan, Han & Donoho (2020) call zero train error.
+ZERO_ERROR = 0.001
+
+# The order of the columns and rows of the paper's figures.
+DATASETS = ("mnist", "fashionmnist", "svhn", "cifar10", "stl10")
+FAMILIES = ("vgg", "resnet", "densenet")
+
+_TITLES = {
+    "mnist": "MNIST",
+    "fashionmnist": "FashionMNIST",
+    "svhn": "SVHN",
+    "cifar": "CIFAR",
+    "stl": "STL",
+    "vgg": "VGG",
+    "resnet": "ResNet",
+    "densenet": "DenseNet",
+    "mse": "MSE",
+    "ce": "CE",
+}
+
+# The measures of the summary: those whose last value says how far a run collapsed.
+_SUMMARISED = [
+    ("error", "train"),
+    ("error", "test"),
+    ("loss", "train"),
+    ("nc1", "train"),
+    ("nc1", "test"),
+    ("max_angle_means", "train"),
+    ("max_angle_classifier", "train"),
+    ("self_duality", "train"),
+    ("ncc_mismatch", "train"),
+    ("ncc_mismatch", "test"),
+    ("loss_perp", "train"),
+    ("robustness", "test"),
+]
+
+
+class RunKey(NamedTuple):
+    """What tells one training from another."""
+
+    dataset: str
+    network: str
+    loss: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.dataset}-{self.network}-{self.loss}-seed{self.seed}"
+
+
+def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Read tables of measures and put them together, sorted by their columns whatever the order of the files.
+
+    Raises InputError where a file is missing, is no such table, or where two files give a value for the same thing.
+    """
+    table = pd.concat([_read_table(path) for path in paths], ignore_index=True)
+    key = COLUMNS[:-1]
+    twice = table[table.duplicated(key)]
+    if not twice.empty:
+        first = twice.iloc[0]
+        run = RunKey(first.dataset, first.network, first.loss, first.seed)
+        raise InputError(
+            f"{run}: {first.measure} ({first.split}) of epoch {first.epoch} is given twice; name each once."
+        )
+    return table.sort_values(key, ignore_index=True)
+
+
+def _read_table(path: str | Path) -> pd.DataFrame:
+    types = dict.fromkeys(COLUMNS, str) | {"seed": "int64", "epoch": "int64", "value": "float64"}
+    # A network may be named "null", so only values may be missing.
+    table = _read_csv(path, dtype=types, keep_default_na=False, na_values={"value": ["", "nan"]})
+    absent = [column for column in COLUMNS if column not in table]
+    if absent:
+        raise InputError(f"{path}: no {','.join(absent)}; the columns of a table of measures are {','.join(COLUMNS)}.")
+    return table[COLUMNS]
+
+
+def read_systems(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Read tables of simulated systems (the theory layer), whose columns are their own, and put them together."""
+    return pd.concat([_read_csv(path) for path in paths], ignore_index=True)
+
+
+def _read_csv(path: str | Path, **options) -> pd.DataFrame:
+    """Since pandas 3.1, a float is read back as the very float64 that was written."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: there is no such file.")
+    try:
+        return pd.read_csv(path, **options)
+    except ValueError as error:
+        raise InputError(f"{path}: can't be read as a table ({' '.join(str(error).split())}).") from None
+
+
+def runs(table: pd.DataFrame) -> Iterator[tuple[RunKey, pd.DataFrame]]:
+    """Every run and its rows: data sets, then families of networks, in the paper's order, others by name after them."""
+    groups = {RunKey(*key): rows for key, rows in table.groupby(COLUMNS[:4], sort=False)}
+    for run in sorted(groups, key=_in_paper_order):
+        yield run, groups[run]
+
+
+def _in_paper_order(run: RunKey):
+    return order(run.dataset, DATASETS), order(family(run.network), FAMILIES), run.network, run.loss, run.seed
+
+
+def order(name: str, known: tuple[str, ...]) -> tuple[int, str]:
+    """A sort key: the names of `known` as they stand there, all others by name after them."""
+    return (known.index(name) if name in known else len(known), name)
+
+
+def family(network: str) -> str:
+    """The leading letters of a network's name: `resnet` for `resnet18`."""
+    return re.match("[a-z]*", network).group() or network
+
+
+def title(name: str) -> str:
+    """A data set's, network's or loss's name as the papers print it: `ResNet18` for `resnet18`."""
+    stem = family(name)
+    return _TITLES.get(stem, stem) + name[len(stem) :]
+
+
+def curve(run: pd.DataFrame, measure: str, split: str = "train") -> pd.Series:
+    """The values of one measure of a run (float64), indexed by epoch in rising order; empty where there are none."""
+    rows = run[(run.measure == measure) & (run.split == split)]
+    return rows.set_index("epoch").value.sort_index()
+
+
+def zero_error_epoch(run: pd.DataFrame, threshold: float = ZERO_ERROR) -> int | None:
+    """The first *measured* epoch of a run with train error <= `threshold` in `eval()` mode; None where there is none.
+
+    0.001 is Papyan, Han & Donoho's working definition of zero error (train accuracy >= 99.9 %), 0.0 the literal one.
+    The resolution is that of the measured epochs: the error may have reached the threshold at any epoch after the
+    measured one before. It may rise above the threshold again later, too: this is the first time.
+    """
+    error = curve(run, "error")
+    reached = error.index[error <= threshold]
+    return int(reached[0]) if len(reached) else None
+
+
+def summarise(run: pd.DataFrame) -> dict[str, float | None]:
+    """Of the rows of one run: its last epoch, both zero-error epochs (None: never), and its key measures at the end.
+
+    A measure that was not taken is left out; one that is not finite is None.
+    """
+    summary = {
+        "last_epoch": int(run.epoch.max()),
+        "epoch_of_99_9_percent_train_accuracy": zero_error_epoch(run),
+        "epoch_of_100_percent_train_accuracy": zero_error_epoch(run, 0.0),
+    }
+    for measure, split in _SUMMARISED:
+        values = curve(run, measure, split)
+        if len(values):
+            last = float(values.iloc[-1])
+            summary[f"{split}_{measure}"] = last if math.isfinite(last) else None  # JSON has no other numbers
+    return summary

@@ -1,0 +1,1 @@
+"""The central path: what Theorem 3 and its corollaries say, computed."""

@@ -1,0 +1,54 @@
+"""Networks by name: a family's file and a depth ("vgg11"), or any classifier of torchvision.models ("mobilenet_v2").
+
+A new network is one file here, `<family>.py`, with two names: `DEPTHS`, a tuple of whole numbers, and
+`build(depth, *, in_channels, classes, image_size, **options) -> Network`, whose further keywords are the options that
+config.yaml may set. Naming a network needs no torch; only `build` imports the one family it builds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import TYPE_CHECKING
+
+from ...config.declarations import family_and_depth
+from ...errors import InputError
+
+if TYPE_CHECKING:
+    from ._network import Network
+
+_GIVEN = {"depth", "name", "in_channels", "classes", "image_size"}
+
+
+def build(
+    name: str, *, in_channels: int, classes: int, image_size: int, seed: int, **options: float | int | None
+) -> Network:
+    """Build a network with its initial weights.
+
+    The weights depend on the arguments alone: the generator of random numbers is left as it was found. They are drawn
+    on the CPU (move the network afterwards); under `torch.device("meta")` there are none, which is all that counting
+    parameters and FLOPs needs.
+
+    Parameters
+    ----------
+    name: such as "vgg11", "resnet18", "densenet40", or a name in torchvision.models.
+    in_channels, image_size: of the square images (N, in_channels, image_size, image_size) that it reads.
+    classes: length of its output (N, classes).
+    seed: decides the initial weights.
+    options: further keywords of the family's `build`, such as `width` or `growth_rate`.
+
+    Raises InputError where the network, an option or its value is unknown, or where the images don't fit.
+    """
+    import torch
+
+    stem, variant = family_and_depth(name)
+    module = importlib.import_module(f".{stem}", __package__)
+    known = set(inspect.signature(module.build).parameters) - _GIVEN
+    for option in options:
+        if option not in known:
+            raise InputError(f"{name}: no option named {option!r}; known: {', '.join(sorted(known)) or 'none'}.")
+    if isinstance(variant, int) and variant not in module.DEPTHS:
+        raise InputError(f"no network named {name!r}; known: {', '.join(f'{stem}{depth}' for depth in module.DEPTHS)}.")
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed the accelerators as well
+        return module.build(variant, in_channels=in_channels, classes=classes, image_size=image_size, **options)
