@@ -302,7 +302,7 @@ def idx_files(root, name, train, test):
 def make_mnist(root, patch, source, name):
     train, test = examples(20, (1, 28, 28)), examples(10, (1, 28, 28), seed=1)
     files = idx_files(root, name, train, test)
-    patch.setattr(f"neural_collapse.data.dataset.{source}.MD5", {file.name: md5(file) for file in files})
+    patch.setattr(f"neural_collapse.data.sources.{source}.MD5", {file.name: md5(file) for file in files})
     return train, test, files
 
 
