@@ -7,10 +7,10 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from neural_collapse.train import networks
 from neural_collapse.__main__ import main
 from neural_collapse.data.dataset import Dataset, write_dataset
 from neural_collapse.metrics.adversarial import choose_images, deepfool, nearest_other, perturbation_sizes
+from neural_collapse.train import networks
 from neural_collapse.train.checkpoints import write_checkpoint
 
 ITERATIONS, OVERSHOOT = 50, 0.02

@@ -11,8 +11,14 @@ from fingerprint import LIBRARY, closure
 from neural_collapse.config.declarations import modules
 
 ROOT = LIBRARY.parents[1]
-ON_PYPI = {"pytorch": "torch", "pyyaml": "yaml", "matplotlib-base": "matplotlib"}
-IMPORTED_AS = {"pytorch": "torch", "matplotlib-base": "matplotlib", "scikit-learn": "sklearn", "pillow": "PIL"}
+ON_PYPI = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
+IMPORTED_AS = {
+    "pytorch": "torch",
+    "pyyaml": "yaml",
+    "matplotlib-base": "matplotlib",
+    "scikit-learn": "sklearn",
+    "pillow": "PIL",
+}
 # What the steps of an environment load by name.
 LOADED = {"training": ("data.sources", "train.networks", "train.losses"), "analysis": ("figures",)}
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from neural_collapse.train import networks
 from neural_collapse.__main__ import main
 from neural_collapse.config.runs import load_study
 from neural_collapse.errors import InputError
 from neural_collapse.plan import network_cost, plan
 from neural_collapse.storage import write_json
+from neural_collapse.train import networks
 
 
 def study(runs, **settings):

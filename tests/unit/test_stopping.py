@@ -3,10 +3,10 @@
 import pytest
 import tiny_training
 
-from neural_collapse.train import networks
 from neural_collapse.__main__ import main
 from neural_collapse.data.dataset import write_dataset
 from neural_collapse.steps import _stopping
+from neural_collapse.train import networks
 from neural_collapse.train.checkpoints import write_checkpoint
 
 PARENT = 4711

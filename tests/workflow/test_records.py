@@ -6,22 +6,29 @@ import os
 from pathlib import Path
 
 import pytest
+import receipts
+from contents import checksum
 from records import CARRIED, KNOWN_FORMAT, Records
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, PersistenceBase
 from snakemake.persistence.file import FilePersistence
 
 from neural_collapse.errors import InputError
 
-OUTPUTS = {"data": ["results/s/data/d.safetensors"], "figures": ["results/s/figures/f.pdf"]}
-IMAGES, FIGURE = OUTPUTS["data"][0], OUTPUTS["figures"][0]
+OUTPUTS = {
+    "data": ["results/s/data/d.safetensors"],
+    "metrics": ["results/s/metrics.csv"],
+    "figures": ["results/s/figures/f.pdf"],
+}
+IMAGES, TABLE, FIGURE = (outputs[0] for outputs in OUTPUTS.values())
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A study's folder in which both outputs were made, recorded and saved."""
+    """A study's folder in which a chain of three files was made, recorded and saved."""
     monkeypatch.chdir(tmp_path)
-    for path in (IMAGES, FIGURE):
-        make(path, "first")
+    make(IMAGES, "first")
+    make(TABLE, "first", IMAGES)
+    make(FIGURE, "first", TABLE)
     records().save()
     return tmp_path
 
@@ -34,18 +41,34 @@ def snakemake():
     return FilePersistence(path=Path(".snakemake"))
 
 
-def make(path, params):
-    """What Snakemake leaves of a finished job."""
+def make(path, params, *inputs, content=None):
+    """What a job that ends well, and Snakemake, leave of it."""
+    write(path, content or params)
+    record(path, params)
+    receipts.write({read: checksum(read) for read in inputs}, {path: checksum(path)})
+
+
+def write(path, content):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as file:
-        file.write(params)
-    record = MetadataRecord(rule="r", params=[params], record_format_version=6, endtime=os.stat(path).st_mtime)
+        file.write(content)
+
+
+def record(path, params):
+    """What Snakemake leaves of a job, however it ended."""
+    record = MetadataRecord(rule="r", params=[params], record_format_version=6, endtime=1.0)
     snakemake()._write_record(path, record)
 
 
 def params(path):
     record = snakemake()._read_record(path)
-    return record and record.params
+    return record and record.params[0]
+
+
+def plan():
+    """What Snakemake is given of each file of the chain."""
+    records().restore()
+    return [params(path) for path in (IMAGES, TABLE, FIGURE)]
 
 
 def test_snakemake_keeps_records_as_expected():
@@ -67,49 +90,127 @@ def test_a_clone_gets_the_records_and_nothing_of_the_machine(folder):
     assert str(folder) not in saved and "endtime" not in saved
     os.rename(".snakemake", "elsewhere")
     os.remove(IMAGES)
-    records().restore()
-    assert params(IMAGES) == ["first"] and params(FIGURE) == ["first"]
+    assert plan() == ["first"] * 3
 
 
 def test_what_was_made_here_since_is_kept_until_it_is_saved(folder):
-    make(FIGURE, "second")
-    records().restore()
-    assert params(FIGURE) == ["second"], "a killed Snakemake saved nothing, but its finished jobs are done"
+    make(FIGURE, "second", TABLE)
+    assert plan() == ["first", "first", "second"], "a killed Snakemake saved nothing, but its finished jobs are done"
     records().save()
     jobs = json.loads((folder / "results/s/provenance/figures.json").read_text())["jobs"]
     assert jobs[0]["record"]["params"] == ["second"]
 
 
+def test_what_was_made_here_is_recognised_after_a_merge_brought_other_records(folder):
+    theirs = (folder / "results/s/provenance/figures.json").read_text().replace("first", "theirs")
+    make(IMAGES, "second")
+    (folder / "results/s/provenance/figures.json").write_text(theirs)
+    assert plan()[0] == "second", "finished, though the Snakemake that made it died before it saved"
+
+
 def test_a_failed_job_is_not_recorded_as_done(folder):
-    make(IMAGES, "failed")
+    receipts.discard([IMAGES])  # as every job does at its start
+    record(IMAGES, "failed")
     os.remove(IMAGES)  # as Snakemake does with the outputs of a failed job
     records().save()
-    assert params(IMAGES) == ["first"]
+    assert plan()[0] == "first"
     assert "failed" not in (folder / "results/s/provenance/data.json").read_text()
 
 
-def test_an_altered_file_is_refused_and_a_touched_one_is_not(folder):
+def test_an_altered_heavy_file_is_refused_and_a_touched_one_is_not(folder):
     os.utime(IMAGES, (1, 1))
-    records().restore()
-    with open(IMAGES, "a") as file:
-        file.write("x")
-    with pytest.raises(InputError, match=r"d\.safetensors.*dvc checkout --force results/s/data"):
+    assert plan() == ["first"] * 3
+    write(IMAGES, "firsT")
+    os.utime(IMAGES, (1, 1))
+    with pytest.raises(InputError, match=r"d\.safetensors.*nowhere else.*dvc checkout --force results/s/data"):
         records().restore()
+
+
+def test_no_advice_to_keep_what_dvc_has(folder):
+    write(IMAGES, "another")
+    kept = Path(".dvc/cache/files/md5/b3/2d73e56ec99bc5ec8f83871cde708a")
+    assert (
+        subprocess.run(["md5sum", IMAGES], text=True, capture_output=True).stdout[:32] == kept.parent.name + kept.name
+    )
+    write(kept, "another")
+    with pytest.raises(InputError, match=r"was made\. `dvc checkout --force"):
+        records().restore()
+
+
+@pytest.mark.parametrize("time", [1, 4e9])
+def test_an_altered_file_of_git_is_made_again_whatever_its_time_and_what_reads_it_is_not(folder, time):
+    write(TABLE, "forged")
+    os.utime(TABLE, (time, time))
+    assert plan() == ["first", "unknown", "first"], "once the table is what it was, so is the figure"
+
+
+@pytest.mark.parametrize("absent", [(), (IMAGES,), (IMAGES, TABLE)])
+def test_a_layer_made_alone_leaves_what_follows_stale_here_and_in_a_clone(folder, absent):
+    make(IMAGES, "second")
+    records().save()
+    os.rename(".snakemake", "elsewhere")
+    for path in absent:
+        os.remove(path)
+    assert plan() == ["second", "unknown", "first"]
+
+
+def test_the_records_of_one_layer_alone_are_no_proof(folder):
+    """One layer's records and files of another branch: `git checkout other -- results/s/metrics.csv ...`."""
+    make(IMAGES, "theirs")
+    make(TABLE, "theirs", IMAGES)
+    make(FIGURE, "theirs", TABLE)
+    records().save()
+    theirs = (folder / "results/s/provenance/metrics.json").read_text()
+    for path in (IMAGES, TABLE, FIGURE):
+        make(path, "first", *{TABLE: [IMAGES], FIGURE: [TABLE]}.get(path, []))
+    records().save()
+    (folder / "results/s/provenance/metrics.json").write_text(theirs)
+    write(TABLE, "theirs")
+    assert plan() == ["first", "unknown", "unknown"]
+
+
+def test_two_entries_merged_line_by_line_are_none(folder):
+    provenance = folder / "results/s/provenance/figures.json"
+    provenance.write_text(provenance.read_text().replace('"first"', '"merged"'))
+    assert plan() == ["first", "first", "unknown"]
 
 
 def test_a_file_that_no_record_speaks_of_is_never_current(folder):
     provenance = folder / "results/s/provenance/figures.json"
-    provenance.write_text(json.dumps({"format": 6, "jobs": []}))
-    records().restore()
-    assert params(FIGURE) == ["unknown"]
+    provenance.write_text(json.dumps({"format": 7, "jobs": []}))
+    assert plan()[2] == "unknown"
     records().save()
     assert json.loads(provenance.read_text())["jobs"] == []
 
 
-def test_marks_of_a_merge_are_one_sentence(folder):
-    (folder / "results/s/provenance/data.json").write_text("<<<<<<< HEAD\n")
+@pytest.mark.parametrize("content", ["<<<<<<< HEAD\n", "{}", "[]", "null", '{"format": 7, "jobs": [3]}', "\x00"])
+def test_provenance_that_is_not_whole_is_one_sentence(folder, content):
+    (folder / "results/s/provenance/data.json").write_text(content)
     with pytest.raises(InputError, match=r"data\.json.*git checkout --ours"):
         records().restore()
+
+
+def test_snakemakes_own_records_are_given_back_when_they_are_lost(folder):
+    for path in (IMAGES, TABLE, FIGURE):
+        snakemake()._delete_record(path)  # `snakemake --cleanup-metadata`
+    assert plan() == ["first"] * 3
+
+
+def test_a_touch_is_no_record_unless_it_is_accepted(folder):
+    record(FIGURE, "touched")
+    assert plan()[2] == "first"
+    record(FIGURE, "accepted")
+    records().accept("a patch release")
+    assert plan()[2] == "accepted"
+    entry = json.loads((folder / "results/s/provenance/figures.json").read_text())["jobs"][0]
+    assert entry["accepted"]["why"] == "a patch release" and entry["accepted"].keys() == {"who", "when", "why"}
+
+
+def test_nothing_altered_is_accepted(folder):
+    write(FIGURE, "forged")
+    record(FIGURE, "accepted")
+    records().accept("no reason")
+    assert plan()[2] == "unknown"
 
 
 def test_a_second_snakemake_is_told_and_a_dead_ones_locks_are_cleared(folder):

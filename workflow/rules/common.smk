@@ -25,11 +25,20 @@ from records import Records
 # active already, the new one takes the base's place in PATH, which may be behind another interpreter.
 WITH_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 INTERPRETER = '"$CONDA_PREFIX/bin"' if WITH_CONDA else shlex.quote(os.path.dirname(sys.executable))
-shell.prefix(f'set -euo pipefail; export PYTHONPATH={shlex.quote(str(WORKFLOW))} PATH={INTERPRETER}:"$PATH"; ')
+LIBRARIES = shlex.quote(f"{WORKFLOW}{os.pathsep}{WORKFLOW / 'rules'}")
+shell.prefix(f'set -euo pipefail; export PYTHONPATH={LIBRARIES} PATH={INTERPRETER}:"$PATH"; ')
+# How every job runs its step: see run_step.py.
+STEP = "python -m run_step --code {params.code} --reads {input} --makes {output} -- "
+
+# A job's process reads the Snakefile anew, perhaps hours later: it gets the configuration that was planned with.
+PLANNED = Path(os.environ.get("NEURAL_COLLAPSE_PLAN", ""))
 
 try:
-    for file in workflow.configfiles:
-        read_config(file)  # Snakemake's own reader passes over keys that are there twice
+    if not workflow.is_main_process and PLANNED.is_file():
+        config = json.loads(PLANNED.read_text())
+    else:
+        for file in workflow.configfiles:
+            read_config(file)  # Snakemake's own reader passes over keys that are there twice
     CONFIG = checked(config)
     STUDY = load_study(CONFIG)
 except InputError as error:
@@ -113,8 +122,9 @@ def identity(wildcards):
 
 
 def code(step, *modules):
-    """A job's code as one of its parameters: what its step imports, and what it loads by name."""
-    return fingerprint(f"steps.{step}", *modules)
+    """A job's code as one of its parameters: the fingerprint of its step and of what that loads by name, and their names."""
+    modules = (f"steps.{step}", *modules)
+    return " ".join([fingerprint(*modules), *modules])
 
 
 def code_of_run(step, run, *modules):

@@ -30,5 +30,5 @@ checkpoint prepare_dataset:
     message:
         "Prepare the images of {wildcards.dataset}"
     shell:
-        "python -m neural_collapse prepare-dataset {params.settings} "
+        STEP + "prepare-dataset {params.settings} "
         "--output {output.data} --card {output.card} --origin {output.origin} > {log} 2>&1"

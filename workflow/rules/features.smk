@@ -30,6 +30,6 @@ rule extract_features:
     message:
         "Extract the features of {wildcards.run}"
     shell:
-        "{{ {params.images} exec python -m neural_collapse extract-features --data {params.data} "
+        "{{ {params.images} exec " + STEP + "extract-features --data {params.data} "
         "--checkpoints {input.checkpoints} {params.settings} {params.layers} --stop-with-parent $PPID "
         "--output {output}; }} > {log} 2>&1"

@@ -43,7 +43,7 @@ rule figure:
     message:
         "Draw {wildcards.figure}"
     shell:
-        "python -m neural_collapse figure --figure {wildcards.figure} --tables {input} "
+        STEP + "figure --figure {wildcards.figure} --tables {input} "
         "--pdf {output.pdf} --png {output.png} > {log} 2>&1"
 
 
@@ -64,7 +64,7 @@ rule table:
     message:
         "Tabulate Table 1"
     shell:
-        "python -m neural_collapse table --tables {input} --csv {output.csv} --md {output.md} > {log} 2>&1"
+        STEP + "table --tables {input} --csv {output.csv} --md {output.md} > {log} 2>&1"
 
 
 rule claims:
@@ -83,4 +83,4 @@ rule claims:
     message:
         "Check the paper's claims"
     shell:
-        "python -m neural_collapse claims --tables {input} --output {output} > {log} 2>&1"
+        STEP + "claims --tables {input} --output {output} > {log} 2>&1"

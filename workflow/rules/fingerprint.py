@@ -1,42 +1,83 @@
-"""The fingerprint of a job's code: the syntax trees of the library modules it reaches.
+"""The fingerprint of a job's code: the syntax trees of the definitions that it reaches.
 
-Comments, docstrings and formatting leave it as it is; a changed statement changes it, for exactly the jobs that reach
-the module by imports. It is the same on every Python that runs the workflow.
+A function, class or constant of the library is reached where something that is reached speaks of its name. Comments,
+docstrings and formatting leave a fingerprint as it is, and so does every definition that the job never comes to; a
+changed statement changes it for exactly the jobs that reach it. It is the same on every Python that runs the workflow.
 """
 
 import ast
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
 LIBRARY = Path(__file__).parents[1] / "neural_collapse"
 
+# What decides whether and when a file is written, and not what is in it: a job's settings are its parameters, whoever
+# checks them, and a stopped training goes on to the same bytes.
+_DECIDES_NO_BYTE = ("errors", "config", "steps._options", "steps._stopping", "train.resume")
+
+
+class Definition(NamedTuple):
+    """A name that a module of the library defines; the empty name stands for all statements that define none."""
+
+    module: str
+    name: str
+
 
 def fingerprint(*modules: str, library: Path = LIBRARY) -> str:
-    """Sixteen hexadecimal digits for everything that `modules` (such as "steps.train", "networks.vgg") import."""
-    digests = [f"{module}:{_digest(_file(module, library))}" for module in closure(*modules, library=library)]
+    """Sixteen hexadecimal digits for all that a step (its `run`) and modules loaded by name (all of them) reach.
+
+    Parameters
+    ----------
+    modules
+        Such as "steps.train" and "train.networks.vgg".
+    """
+    found = [
+        definition
+        for definition in reached(*modules, library=library)
+        if not f"{definition.module}.".startswith(tuple(f"{module}." for module in _DECIDES_NO_BYTE))
+    ]
+    digests = [f"{module}:{name}:{_digest(_read(_file(module, library)), name)}" for module, name in found]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
 
 
 def closure(*modules: str, library: Path = LIBRARY) -> list[str]:
-    """The library's modules that the given ones reach by import statements, wherever in the file those stand.
+    """The modules that hold any definition that is reached; a package by its own name, the library by an empty one."""
+    return sorted({definition.module for definition in reached(*modules, library=library)})
 
-    A package is reached with each of its modules, because Python runs its `__init__` first; it is named by its own
-    name, the library itself by the empty string. An import by name at run time is not seen: whoever asks names that
-    module too.
+
+def reached(*modules: str, library: Path = LIBRARY) -> list[Definition]:
+    """The definitions that the given modules reach, imports within functions included.
+
+    A module whose name is used as such, or that looks itself up by `globals`, is reached whole. An import by name at run
+    time is not seen: whoever asks names that module too.
     """
-    found: set[str] = set()
-    waiting = list(modules)
+    found: set[Definition] = set()
+    waiting: list[Definition] = []
+    for module in modules:
+        is_step = module.startswith("steps.")
+        waiting += [Definition(module, "run")] if is_step else _whole(module, library)
     while waiting:
-        module = waiting.pop()
-        if module not in found:
-            found.add(module)
-            waiting += _imports(module, library)
-            if module:
-                waiting.append(module.rpartition(".")[0])
+        definition = waiting.pop()
+        module, name = definition
+        if definition in found or not _file(module, library).is_file():
+            continue
+        source = _read(_file(module, library))
+        if name in source.imported:
+            waiting += _imported(source.imported[name], module, library)
+        elif name in source.nodes:
+            found.add(definition)
+            waiting.append(Definition(module, ""))
+            for used in source.names[name]:
+                waiting += [Definition(module, used)] if used != "globals" else _whole(module, library)
+            for imported in source.inner_imports[name]:
+                waiting += _imported(imported, module, library)
+            if module:  # Python runs a package before its modules
+                waiting.append(Definition(module.rpartition(".")[0], ""))
     return sorted(found)
 
 
@@ -46,38 +87,114 @@ def pinned_packages(environment: str) -> list[str]:
     return sorted(content["dependencies"])
 
 
+class _Import(NamedTuple):
+    """What a name stands for that an import gives: a name of a module, or the module itself (None)."""
+
+    level: int
+    module: str
+    name: str | None
+
+
+class _Source(NamedTuple):
+    """A module: the nodes of each name it defines, the names these speak of, and what it imports."""
+
+    nodes: dict[str, list[ast.stmt]]
+    names: dict[str, set[str]]
+    inner_imports: dict[str, list[_Import]]
+    imported: dict[str, _Import]
+
+
+@functools.cache
+def _read_text(path: Path, text: str) -> _Source:
+    nodes: dict[str, list[ast.stmt]] = {"": []}
+    imported: dict[str, _Import] = {}
+    for statement in ast.parse(text).body:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            imported |= _bound(statement)
+            continue
+        if isinstance(statement, ast.If):  # for type checkers, most often
+            for inner in ast.walk(statement):
+                if isinstance(inner, ast.Import | ast.ImportFrom):
+                    imported |= _bound(inner)
+        for name in _defined(statement):
+            nodes.setdefault(name, []).append(statement)
+    names = {
+        name: {node.id for statement in of for node in ast.walk(statement) if isinstance(node, ast.Name)}
+        for name, of in nodes.items()
+    }
+    inner = {
+        name: [
+            target
+            for statement in of
+            if not isinstance(statement, ast.If)
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for target in _bound(node).values()
+        ]
+        for name, of in nodes.items()
+    }
+    return _Source(nodes, names, inner, imported)
+
+
+def _read(path: Path) -> _Source:
+    return _read_text(path, path.read_text(encoding="utf-8"))
+
+
+def _defined(statement: ast.stmt) -> Iterable[str]:
+    """The names that a statement at the top of a module defines; the empty name where it does something else."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [statement.name]
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        names = [node for target in targets for node in ast.walk(target)]
+        if all(isinstance(node, ast.Name | ast.Tuple | ast.expr_context) for node in names):
+            return [node.id for node in names if isinstance(node, ast.Name)]
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return []  # a docstring
+    return [""]
+
+
+def _bound(node: ast.Import | ast.ImportFrom) -> dict[str, _Import]:
+    """The names that an import statement gives, and what they stand for."""
+    if isinstance(node, ast.Import):
+        return {alias.asname or alias.name.partition(".")[0]: _Import(0, alias.name, None) for alias in node.names}
+    return {alias.asname or alias.name: _Import(node.level, node.module or "", alias.name) for alias in node.names}
+
+
+def _imported(target: _Import, importer: str, library: Path) -> list[Definition]:
+    """The definitions of the library behind an imported name; none where it comes from elsewhere."""
+    module = [library.name, *filter(None, importer.split("."))]
+    if target.level:
+        package = module if _file(importer, library).name == "__init__.py" else module[:-1]
+        full = [*package[: len(package) - target.level + 1], *filter(None, target.module.split("."))]
+    else:
+        full = target.module.split(".")
+    if full[0] != library.name:
+        return []
+    inside = ".".join(full[1:])
+    if target.name is None:
+        return _whole(inside, library)
+    submodule = f"{inside}.{target.name}".lstrip(".")
+    if _file(submodule, library).is_file():
+        return _whole(submodule, library)
+    return [Definition(inside, target.name), Definition(inside, "")]
+
+
+def _whole(module: str, library: Path) -> list[Definition]:
+    path = _file(module, library)
+    if not path.is_file():
+        return []
+    source = _read(path)
+    return [Definition(module, name) for name in (*source.nodes, *source.imported)]
+
+
 def _file(module: str, library: Path) -> Path:
-    path = library.joinpath(*module.split("."))
+    path = library.joinpath(*filter(None, module.split(".")))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-@functools.cache
-def _imports(module: str, library: Path) -> tuple[str, ...]:
-    package = module.split(".") if _file(module, library).name == "__init__.py" else module.split(".")[:-1]
-    package = [library.name, *filter(None, package)]
-    names = []
-    for node in ast.walk(_tree(_file(module, library))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            base = [*base, *filter(None, (node.module or "").split("."))]
-            names.append(".".join(base))
-            names += [".".join([*base, alias.name]) for alias in node.names]
-    inside = [
-        name.removeprefix(library.name).lstrip(".") for name in names if f"{name}.".startswith(f"{library.name}.")
-    ]
-    return tuple(name for name in inside if _file(name, library).is_file())
-
-
-@functools.cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
-@functools.cache
-def _digest(path: Path) -> str:
-    return hashlib.sha256("\n".join(_walk(_tree(path))).encode()).hexdigest()
+def _digest(source: _Source, name: str) -> str:
+    return hashlib.sha256("\n".join(_walk(source.nodes[name])).encode()).hexdigest()
 
 
 def _walk(node: object) -> Iterator[str]:

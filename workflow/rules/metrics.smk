@@ -15,7 +15,7 @@ rule measure:
     message:
         "Measure {wildcards.run}"
     shell:
-        "python -m neural_collapse measure {input} {params.identity} --weight-decay {params.weight_decay} "
+        STEP + "measure {input} {params.identity} --weight-decay {params.weight_decay} "
         "--output {output} > {log} 2>&1"
 
 
@@ -42,7 +42,7 @@ rule attack:
     message:
         "Attack {wildcards.run}"
     shell:
-        "{{ {params.images} exec python -m neural_collapse attack --data {params.data} "
+        "{{ {params.images} exec " + STEP + "attack --data {params.data} "
         "--checkpoints {input.checkpoints} {params.identity} {params.settings} --stop-with-parent $PPID "
         "--output {output}; }} > {log} 2>&1"
 
@@ -63,7 +63,7 @@ rule summarise:
     message:
         "Sum up {wildcards.run}"
     shell:
-        "python -m neural_collapse summarise {input} --output {output} > {log} 2>&1"
+        STEP + "summarise {input} --output {output} > {log} 2>&1"
 
 
 rule collect:
@@ -82,4 +82,4 @@ rule collect:
     message:
         "Collect the measures of all runs"
     shell:
-        "python -m neural_collapse collect {input} --output {output} > {log} 2>&1"
+        STEP + "collect {input} --output {output} > {log} 2>&1"

@@ -1,41 +1,58 @@
-"""Snakemake's records of what made each file, carried in git so that every clone knows what is stale.
+"""What made each file, carried in git, so that every clone knows what is stale as well as the machine that made it.
 
-Snakemake keeps one record for each output in .snakemake/metadata: the rule, its parameters and code, and the checksums
-of its inputs. They are saved to results/<study>/provenance/<layer>.json after a run, and restored from there when
-another commit's provenance is found. What depends on the machine (times, job numbers) stays behind.
+Snakemake keeps a record for each output in .snakemake/metadata (rule, parameters, code, inputs) and decides by it and by
+the files' times. Times say nothing after a clone, a checkout or a copy. So this module decides by contents, whenever the
+Snakefile is read:
 
-The provenance also names the content of every output that DVC keeps. What lies on the disk must be that, or be absent,
-or have been made here since; anything else was changed behind the records' back and is refused. A file that no record
-speaks of (left from a run that was removed once, say) is made anew.
+1. A file's *entry* is Snakemake's record, the checksums of what its job read, and the checksum of the file. Entries are
+   in git, results/<study>/provenance/<layer>.json; those of jobs that ended since wait in .snakemake/records.
+2. A file that is there must be what an entry says. If it is not, it was changed behind the records' back: what git keeps
+   is made anew; what DVC keeps took long to make, so it is refused until somebody decides.
+3. A job's inputs must be what its entry says it read: each input is what its own entry says, be it here or absent. Where
+   the chain is broken, the job is stale.
+4. Snakemake is then given, as its own records, the entries that hold, and for all others one that fits no job.
 """
 
-import contextlib
 import fcntl
+import getpass
 import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import receipts
+from contents import Memory, checksum, md5
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
 from neural_collapse.errors import InputError
 from neural_collapse.storage import write_json
 
-KNOWN_FORMAT = 6
+KNOWN_FORMAT = 6  # of Snakemake's records
+FORMAT = 7  # of the provenance
 CARRIED = ("rule", "code", "shellcmd", "params", "input", "log", "input_checksums")
+
+Entry = dict[str, Any]
+"""`record`: what Snakemake recorded of the job (CARRIED); `checksum`: the file's."""
 
 
 class Records:
     """The records of one study.
 
-    Arguments:
-        provenance: the folder of the records in git.
-        outputs: the files each layer makes.
-        kept_by_dvc: the folders whose files are in DVC's cache and not in git.
-        state: Snakemake's own folder.
+    Parameters
+    ----------
+    provenance
+        The folder of the entries in git.
+    outputs
+        The files each layer makes.
+    kept_by_dvc
+        The folders whose files are in DVC's cache and not in git.
+    state
+        Snakemake's own folder.
     """
 
     def __init__(
@@ -52,11 +69,13 @@ class Records:
             )
         self._provenance = provenance
         self._outputs = outputs
-        self._kept_by_dvc = kept_by_dvc
+        self._kept_by_dvc = tuple(f"{folder}/" for folder in kept_by_dvc)
         self._state = state
-        self._memory = state / "records" / f"{provenance.parent.name}.json"
         self._snakemake = FilePersistence(path=state)
+        self._waiting = state / "records" / f"{provenance.parent.name}.json"
+        self._contents = state / "records" / "contents.json"
         self._lock = None
+        self._incomplete: set[str] = set()
 
     def alone(self) -> bool:
         """Whether no other Snakemake works in this folder; from then on until this process ends, none can start.
@@ -64,8 +83,8 @@ class Records:
         The kernel drops the lock with the process that holds it, so a killed one leaves nothing behind. Snakemake's own
         lock files do stay behind, and are cleared here: nobody is left who could hold them.
         """
-        self._memory.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = open(self._memory.parent / "lock", "a")  # noqa: SIM115 (held until the process ends)
+        self._waiting.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = open(self._waiting.parent / "lock", "a")  # noqa: SIM115 (held until the process ends)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -73,140 +92,190 @@ class Records:
         shutil.rmtree(self._state / "locks", ignore_errors=True)
         return True
 
-    def restore(self) -> None:
-        """Take over the records in git where they are not the ones last seen here, and check the disk against them.
+    def keep_plan(self, config: dict[str, Any]) -> str:
+        """Write down the configuration that a run is planned with; returns the file, which the next run replaces."""
+        path = self._state / "records" / "plan.json"
+        write_json(path, config)
+        return str(path.absolute())
 
-        Raises InputError where a file that DVC keeps is neither absent, nor what was recorded, nor made here since.
+    def restore(self) -> None:
+        """Give Snakemake the records of what holds, and of nothing else.
+
+        Raises
+        ------
+        InputError
+            Where a file that DVC keeps is there, but is neither what was recorded nor made here since.
         """
-        if not self._provenance.is_dir():
-            return
-        memory, digest = self._remember(), self._digest()
-        carried = self._carried()
-        if memory["provenance"] != digest:
-            for path in self._all_outputs():
-                self._put(path, carried.get(path))
-            memory["provenance"] = digest
-        self._forget_failed_jobs(carried)
-        self._mistrust_strangers()
-        self._check(carried, memory)
-        write_json(self._memory, memory)
+        memory: Memory = _read_json(self._contents)
+        self._take_receipts()
+        entries = self._entries(memory)
+        altered = {path for path, entry in entries.items() if self._is_altered(path, entry, memory)}
+        heavy = [path for path in self._all_outputs() if path in altered and path.startswith(self._kept_by_dvc)]
+        write_json(self._contents, memory)
+        if heavy:
+            raise InputError(self._refusal(heavy))
+        for path in self._all_outputs():
+            entry = entries.get(path)
+            if entry is not None and path not in altered and self._chain_holds(entry, entries, memory):
+                self._project(path, entry["record"])
+            elif entry is not None or os.path.exists(path):
+                self._project(path, None)
+            else:
+                self._snakemake._delete_record(path)
+        self._snakemake._clear_cache()
+        write_json(self._contents, memory)
 
     def save(self) -> None:
-        """Write the records of every output that was made to the provenance, where they changed."""
-        carried, memory = self._carried(), self._remember()
-        self._forget_failed_jobs(carried)
+        """Write the entry of every output to the provenance, where they changed."""
+        memory: Memory = _read_json(self._contents)
+        self._take_receipts()
+        entries = self._entries(memory)
         for layer, outputs in self._outputs.items():
             jobs: dict[str, dict] = {}
             for path in outputs:
-                record = self._snakemake._read_record(path)
-                if record is not None and record.rule is not None:
-                    content = {name: record[name] for name in CARRIED}
-                    key = json.dumps(content, sort_keys=True)
-                    job = jobs.setdefault(key, {"outputs": {}, "record": content})
-                    job["outputs"][path] = self._checksum(path, carried, memory)
-            _write_if_changed(self._provenance / f"{layer}.json", {"format": KNOWN_FORMAT, "jobs": [*jobs.values()]})
-        memory["provenance"] = self._digest()
-        write_json(self._memory, memory)
+                if path in entries:
+                    entry = entries[path]
+                    job = jobs.setdefault(json.dumps(entry["record"], sort_keys=True), {"outputs": {}, **entry})
+                    job["outputs"][path] = entry["checksum"]
+            for job in jobs.values():
+                del job["checksum"]
+                job["seal"] = _seal(job)
+            _write_if_changed(self._provenance / f"{layer}.json", {"format": FORMAT, "jobs": [*jobs.values()]})
+        write_json(self._waiting, {})
+        write_json(self._contents, memory)
+
+    def accept(self, why: str) -> None:
+        """Take Snakemake's new record of each file that is as it was made: what changed since is said to change nothing.
+
+        `snakemake --touch` writes such records. Who accepted, when and why stays in the entry until it is made anew.
+        """
+        memory: Memory = _read_json(self._contents)
+        entries, waiting = self._entries(memory), _read_json(self._waiting)
+        for path in self._all_outputs():
+            record = self._snakemake._read_record(path)
+            if record is None or record.endtime is None or path not in entries:
+                continue
+            if self._is_altered(path, entries[path], memory):
+                continue
+            new = {name: record[name] for name in CARRIED} | {
+                "input_checksums": entries[path]["record"]["input_checksums"]
+            }
+            if new["params"] != entries[path]["record"]["params"] or new["code"] != entries[path]["record"]["code"]:
+                accepted = {"who": getpass.getuser(), "when": time.strftime("%Y-%m-%d"), "why": why}
+                waiting[path] = {**entries[path], "record": new, "accepted": accepted}
+        write_json(self._waiting, waiting)
+        self.save()
 
     def is_made(self, path: str) -> bool:
         """Whether a file is there, and not by a job that was killed before it was recorded."""
-        return os.path.exists(path) and not self._snakemake._filter_incomplete_keys([path])
+        return os.path.exists(path) and path not in self._incomplete
 
     def _all_outputs(self) -> Iterator[str]:
         for outputs in self._outputs.values():
             yield from outputs
 
-    def _digest(self) -> str:
-        files = sorted(self._provenance.glob("*.json"))
-        return hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()
+    def _take_receipts(self) -> None:
+        """Make entries of the jobs that ended well since the last look."""
+        waiting = _read_json(self._waiting)
+        ours = set(self._all_outputs())
+        self._snakemake._clear_cache()  # Snakemake's own object has written to the disk since
+        self._incomplete = self._snakemake._filter_incomplete_keys(ours)
+        taken = []
+        for receipt in receipts.found():
+            made = receipt["outputs"]
+            records = {path: self._snakemake._read_record(path) for path in made}
+            # Without a time of its own a record is one of `_project`: Snakemake was killed before it recorded the job.
+            if made.keys() <= ours and all(record and record.endtime is not None for record in records.values()):
+                for path, record in records.items():
+                    content = {name: record[name] for name in CARRIED} | {"input_checksums": receipt["inputs"]}
+                    waiting[path] = {"record": content, "checksum": made[path]}
+                taken.append(made)
+        write_json(self._waiting, waiting)
+        for made in taken:
+            receipts.discard(made)
 
-    def _carried(self) -> dict[str, dict]:
-        """The record of each output in the provenance, its own checksum added."""
+    def _entries(self, memory: Memory) -> dict[str, Entry]:
+        """The entry of each output: of those that wait here and in git, the one that says what lies on the disk."""
+        carried, waiting = self._carried(), _read_json(self._waiting)
+        entries = {}
+        for path in self._all_outputs():
+            candidates = [entries_of[path] for entries_of in (waiting, carried) if path in entries_of]
+            if candidates:
+                fitting = [entry for entry in candidates if not self._is_altered(path, entry, memory)]
+                entries[path] = (fitting or candidates)[0]
+        return entries
+
+    def _carried(self) -> dict[str, Entry]:
         found = {}
-        for path in self._provenance.glob("*.json"):
+        for path in sorted(self._provenance.glob("*.json")):
             try:
-                jobs = json.loads(path.read_text())["jobs"]
-            except json.JSONDecodeError:
+                content = json.loads(path.read_text())
+                jobs = content["jobs"] if content["format"] == FORMAT else []
+                for job in jobs:
+                    if job.get("seal") == _seal(job):  # else put together from two, by a merge perhaps
+                        entry = {name: value for name, value in job.items() if name not in ("outputs", "seal")}
+                        found |= {output: {**entry, "checksum": sum} for output, sum in job["outputs"].items()}
+            except (ValueError, KeyError, TypeError, AttributeError):
                 raise InputError(
-                    f"{path}: not whole, perhaps for a merge; take either side's (`git checkout --ours {path}`), "
-                    "and what it does not speak of is made anew."
+                    f"{path}: not whole, perhaps for a merge; take either side's (`git checkout --ours {path}`, or "
+                    "`git checkout HEAD` where there was none): what it does not speak of is made anew."
                 ) from None
-            for job in jobs:
-                for output, checksum in job["outputs"].items():
-                    found[output] = {"checksum": checksum, **job["record"]}
         return found
 
-    def _remember(self) -> dict:
-        """What this folder last saw: the provenance's digest, and size, time and checksum of the files on the disk."""
-        with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-            return json.loads(self._memory.read_text())
-        return {"provenance": None, "files": {}}
+    def _is_altered(self, path: str, entry: Entry, memory: Memory) -> bool:
+        return self.is_made(path) and checksum(path, memory) != entry["checksum"]
 
-    def _put(self, path: str, carried: dict | None) -> None:
-        if carried is None:
-            self._snakemake._delete_record(path)
-        else:
-            content = {name: carried[name] for name in CARRIED}
-            record = MetadataRecord(record_format_version=KNOWN_FORMAT, incomplete=False, **content)
+    def _chain_holds(self, entry: Entry, entries: dict[str, Entry], memory: Memory) -> bool:
+        return all(
+            self._content(path, entries, memory) == read for path, read in entry["record"]["input_checksums"].items()
+        )
+
+    def _content(self, path: str, entries: dict[str, Entry], memory: Memory) -> str | None:
+        """The content of an input: what its entry says, which an altered or absent file will be again once it is made."""
+        if path in entries:
+            return entries[path]["checksum"]
+        return checksum(path, memory) if os.path.exists(path) else None
+
+    def _project(self, path: str, content: dict[str, Any] | None) -> None:
+        """Give Snakemake a record, or one that fits no job: a file without any it takes for current."""
+        content = {"params": ["unknown"]} if content is None else content
+        record = MetadataRecord(record_format_version=KNOWN_FORMAT, incomplete=False, **content)
+        if self._snakemake._read_record(path) != record:
             self._snakemake._write_record(path, record)
-        self._snakemake._clear_cache()
 
-    def _forget_failed_jobs(self, carried: dict[str, dict]) -> None:
-        """Snakemake records a failed job like a finished one and deletes its output: take the earlier record back.
-
-        Without this, the changed parameters of the failed job would count as done, and what depends on it as current.
-        """
-        for path in self._all_outputs():
-            record = self._snakemake._read_record(path)
-            if record is not None and record.endtime is not None and not os.path.exists(path):
-                self._put(path, carried.get(path))
-
-    def _mistrust_strangers(self) -> None:
-        """Give files without a record one that fits no job: Snakemake takes a file without a record for current."""
-        for path in self._all_outputs():
-            if self._snakemake._read_record(path) is None and os.path.exists(path):
-                record = MetadataRecord(record_format_version=KNOWN_FORMAT, incomplete=False, params=["unknown"])
-                self._snakemake._write_record(path, record)
-        self._snakemake._clear_cache()
-
-    def _check(self, carried: dict[str, dict], memory: dict) -> None:
-        for folder in self._kept_by_dvc:
-            kept = [path for path in self._all_outputs() if path.startswith(f"{folder}/")]
-            changed = [path for path in kept if not self._as_recorded(path, carried.get(path), memory)]
-            if changed:
-                others = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-                raise InputError(
-                    f"{changed[0]}{others}: not what the records of this commit say was made; "
-                    f"run `dvc checkout --force {folder}` to get what was, or delete it to make it anew."
-                )
-
-    def _as_recorded(self, path: str, carried: dict | None, memory: dict) -> bool:
-        if carried is None or not self.is_made(path):
-            return True
-        record = self._snakemake._read_record(path)
-        made_here = record is not None and record.endtime == os.stat(path).st_mtime
-        return made_here or _remembered_checksum(path, memory) == carried["checksum"]
-
-    def _checksum(self, path: str, carried: dict[str, dict], memory: dict) -> str | None:
-        """The content of a file that DVC keeps; git itself knows the content of the others."""
-        if not path.startswith(tuple(f"{folder}/" for folder in self._kept_by_dvc)):
-            return None
-        if not os.path.exists(path):  # an absent file is still what it was recorded to be
-            return carried[path]["checksum"] if path in carried else None
-        return _remembered_checksum(path, memory)
+    def _refusal(self, paths: list[str]) -> str:
+        others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        folder = next(folder for folder in self._kept_by_dvc if paths[0].startswith(folder)).rstrip("/")
+        only_here = [path for path in paths if not _in_dvc_cache(path)]
+        keep = f"{only_here[0]} is nowhere else: move it away if you want to keep it. Then " if only_here else ""
+        return (
+            f"{paths[0]}{others}: not what the records of this commit say was made. {keep}"
+            f"`dvc checkout --force {folder}` brings what was; or delete what differs, and it is made again once a job "
+            "needs it."
+        )
 
 
-def _remembered_checksum(path: str, memory: dict) -> str:
-    """The SHA-256 of a file, computed again only where its size or time changed."""
-    stat = os.stat(path)
-    known = memory["files"].get(path)
-    if known is None or known[:2] != [stat.st_size, stat.st_mtime_ns]:
-        with open(path, "rb") as file:
-            known = [stat.st_size, stat.st_mtime_ns, hashlib.file_digest(file, "sha256").hexdigest()]
-        memory["files"][path] = known
-    return known[2]
+def _in_dvc_cache(path: str) -> bool:
+    name = md5(path)
+    return Path(".dvc/cache/files/md5", name[:2], name[2:]).exists()
+
+
+def _seal(job: dict[str, Any]) -> str:
+    """A checksum over a job's entry: two lines of two true entries, merged, are not a third."""
+    content = {name: value for name, value in job.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """A file of our own under .snakemake; empty where it is not there, or damaged."""
+    try:
+        content = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _write_if_changed(path: Path, value: dict) -> None:
-    if not path.exists() or json.loads(path.read_text()) != value:
+    text = json.dumps(value, indent=2, sort_keys=True) + "\n"
+    if not path.exists() or path.read_text() != text:
         write_json(path, value)

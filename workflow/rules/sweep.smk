@@ -27,8 +27,8 @@ rule try_learning_rate:
     message:
         "Try learning rate {wildcards.rate} for {wildcards.pair}"
     shell:
-        "{{ {params.images} exec python -m neural_collapse try-learning-rate --data {params.data} {params.settings} "
-        "--resume {params.resume} --code-version {params.code} --stop-with-parent $PPID "
+        "{{ {params.images} exec " + STEP + "try-learning-rate --data {params.data} {params.settings} "
+        "--resume {params.resume} --code-version {params.code:q} --stop-with-parent $PPID "
         "--output {output}; }} > {log} 2>&1"
 
 
@@ -47,7 +47,7 @@ rule choose_learning_rate:
     message:
         "Choose the learning rate of {wildcards.pair}"
     shell:
-        "python -m neural_collapse choose-learning-rate {input} --output {output} > {log} 2>&1"
+        STEP + "choose-learning-rate {input} --output {output} > {log} 2>&1"
 
 
 rule collect_sweep:
@@ -65,4 +65,4 @@ rule collect_sweep:
     message:
         "Collect what the sweeps chose"
     shell:
-        "python -m neural_collapse collect-sweep {input} --output {output} > {log} 2>&1"
+        STEP + "collect-sweep {input} --output {output} > {log} 2>&1"

@@ -12,4 +12,4 @@ rule simulate_central_path:
     message:
         "Simulate the central path of {wildcards.system}"
     shell:
-        "python -m neural_collapse simulate-central-path {params.settings} --output {output} > {log} 2>&1"
+        STEP + "simulate-central-path {params.settings} --output {output} > {log} 2>&1"

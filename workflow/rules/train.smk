@@ -44,7 +44,7 @@ rule train_network:
     message:
         "Train {wildcards.run}"
     shell:
-        "{{ {params.images} exec python -m neural_collapse train --data {params.data} {params.settings} "
+        "{{ {params.images} exec " + STEP + "train --data {params.data} {params.settings} "
         "{params.learning_rate} --checkpoints {params.checkpoints} --history {output.history} "
-        "--measured-epochs {params.measured} --resume {params.resume} --code-version {params.code} "
+        "--measured-epochs {params.measured} --resume {params.resume} --code-version {params.code:q} "
         "--stop-with-parent $PPID; }} > {log} 2>&1"
