@@ -12,7 +12,8 @@ from snakemake.settings.types import DeploymentMethod
 WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path[:0] = [str(WORKFLOW), str(WORKFLOW / "rules")]
 
-from fingerprint import fingerprint, pinned_packages
+from environments import pins
+from fingerprint import fingerprint
 from neural_collapse.data.preparation import content_digest
 from neural_collapse.config.checks import checked, read_config
 from neural_collapse.config.declarations import family, known_figures, literals
@@ -130,3 +131,8 @@ def code(step, *modules):
 def code_of_run(step, run, *modules):
     """With what the step loads for a run: the file of its network, and those of `modules`."""
     return code(step, f"train.networks.{family(run.network)}", *modules)
+
+
+def pins_of_run(step, run):
+    """The pins of what decides the bytes of a step that runs a network."""
+    return pins(f"steps.{step}", f"train.networks.{family(run.network)}")

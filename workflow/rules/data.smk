@@ -1,3 +1,8 @@
+def source_of(dataset):
+    """The module that gives a data set's images."""
+    return f"data.sources.{STUDY.datasets[dataset]['source']}"
+
+
 def own_data(wildcards):
     """The content of a user's own file or folder; where that is absent, the one the images were made of."""
     path = STUDY.datasets[wildcards.dataset]["path"]
@@ -25,8 +30,8 @@ checkpoint prepare_dataset:
     params:
         settings=lambda wildcards: preparation(wildcards.dataset),
         own_data=own_data,
-        code=lambda wildcards: code("prepare_dataset", f"data.sources.{STUDY.datasets[wildcards.dataset]['source']}"),
-        environment=pinned_packages("training"),
+        code=lambda wildcards: code("prepare_dataset", source_of(wildcards.dataset)),
+        environment=lambda wildcards: pins("steps.prepare_dataset", source_of(wildcards.dataset)),
     message:
         "Prepare the images of {wildcards.dataset}"
     shell:
