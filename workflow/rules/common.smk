@@ -19,6 +19,7 @@ from neural_collapse.config.checks import checked, read_config
 from neural_collapse.config.declarations import family, known_figures, literals
 from neural_collapse.errors import InputError
 from neural_collapse.config.runs import load_study, shows_something
+from neural_collapse.storage import write_json
 from records import Records
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own. The shell says so after

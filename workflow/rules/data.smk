@@ -8,10 +8,29 @@ def own_data(wildcards):
     path = STUDY.datasets[wildcards.dataset]["path"]
     if path is None:
         return None
-    path, origin = Path(path).expanduser(), Path(f"{RESULTS}/datasets/{wildcards.dataset}.origin.json")
+    path, origin = Path(path).expanduser(), Path(f"{RESULTS}/origins/{wildcards.dataset}.json")
     if path.exists():
         return content_digest(path)
     return json.loads(origin.read_text())["sha256"] if origin.exists() else None
+
+
+def name_own_data_to_dvc():
+    """Write down which data of the user's own are here, for DVC to watch (`own` in workflow/dvc.yaml)."""
+    file = WORKFLOW / "params.yaml"
+    known = json.loads(file.read_text())["own"] if file.exists() else {}
+    here = {
+        f"{STUDY.name}-{name}": {"study": STUDY.name, "dataset": name, "path": str(Path(settings["path"]).expanduser())}
+        for name, settings in STUDY.datasets.items()
+        if settings["path"]
+    }
+    named = here | {name: own for name, own in known.items() if own["study"] != STUDY.name}
+    named = {name: own for name, own in named.items() if Path(own["path"]).exists()}
+    if named != known:
+        write_json(file, {"own": named})
+
+
+if workflow.is_main_process:
+    name_own_data_to_dvc()
 
 
 # The card, in git, stands for the images: whoever reads them depends on the card alone, so that absent images (a fresh
@@ -22,7 +41,7 @@ checkpoint prepare_dataset:
     output:
         data=f"{RESULTS}/data/{{dataset}}.safetensors",
         card=f"{RESULTS}/datasets/{{dataset}}.json",
-        origin=f"{RESULTS}/datasets/{{dataset}}.origin.json",
+        origin=f"{RESULTS}/origins/{{dataset}}.json",
     log:
         f"{LOGS}/data/{{dataset}}.log",
     conda:
