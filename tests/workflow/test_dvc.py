@@ -1,9 +1,10 @@
-"""workflow/dvc.yaml and the rules say the same: what a layer makes, what it reads, which code and which settings decide it."""
+"""workflow/dvc.yaml and the rules say the same: what a layer makes and reads, which code and settings decide it."""
 
 import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 import yaml
 from conftest import ROOT
@@ -88,8 +89,7 @@ def test_every_output_of_every_rule_is_an_output_of_its_stage(completed):
     assert set(made.values()) == set(STAGES)
     for output, layer in made.items():
         outs = names(STAGES[layer]["outs"])
-        if "/origins/" not in output:  # which is what layer data depends on
-            assert covered(output.replace("results/tiny", RESULTS), outs), f"{output} is not kept by {layer}"
+        assert covered(output.replace("results/tiny", RESULTS), outs), f"{output} is not kept by {layer}"
     on_disk = {
         path
         for path in completed.state_of("results/tiny")
@@ -126,7 +126,7 @@ MINI = """\
     measured_epochs: 2
     datasets:
       digits: {train_per_class: 10}
-    training: {epochs: 1, batch_size: 50, learning_rate: 0.02, precision: float32}
+    training: {epochs: 2, batch_size: 50, learning_rate: 0.02, precision: float32}
     networks:
       vgg11: {width: 0.0625}
     runs:
@@ -176,6 +176,37 @@ def test_dvc_repro_makes_the_named_study_alone(study):
     study.edit("workflow/dvc.yaml", '"\\$\\{study\\}"]', '"${study}", mini]')
     study.run("dvc", "repro")
     assert not (study.path / "results/mini").exists()
+
+
+def test_dvc_follows_a_users_own_data_where_they_are(study, tmp_path):
+    def write(seed):
+        images = np.random.default_rng(seed).integers(0, 256, (30, 8, 8), dtype=np.uint8)
+        split = {"images": images, "labels": np.arange(30) % 3}
+        arrays = {f"{name}_{key}": value for name in ("train", "test") for key, value in split.items()}
+        np.savez(study.path / "my data.npz", **arrays)
+
+    write(seed=0)
+    (study.path / ".git/info/exclude").write_text("*.npz\n")
+    study.edit("config.yaml", "      digits: {", "      mine: {source: arrays, path: my data.npz}\n      digits: {")
+    study.edit("config.yaml", "(?=      digits-vgg11-mse)", "      mine-vgg11-ce: {batch_size: 10}\n")
+    study.run("snakemake", "-n")  # names them to DVC
+    study.run("dvc", "repro", "workflow/dvc.yaml:data@tiny")
+    assert "up to date" in study.run("dvc", "status", "workflow/dvc.yaml:data@tiny")
+    study.commit("Data of my own")
+    card = study.path / "results/tiny/datasets/mine.json"
+    before = card.read_bytes()
+    write(seed=1)
+    assert "my data.npz" in study.run("dvc", "status")
+    study.run("dvc", "repro", "workflow/dvc.yaml:data@tiny")
+    assert card.read_bytes() != before
+    assert "up to date" in study.run("dvc", "status", "workflow/dvc.yaml:data@tiny")
+    study.commit("Other data of my own")
+    clone = type(study)(tmp_path / "clone")
+    study.run("git", "clone", "-q", ".", str(clone.path))
+    clone.run("dvc", "cache", "dir", "--local", str(study.path / ".dvc/cache"))
+    clone.run("dvc", "checkout")
+    assert "up to date" in clone.run("dvc", "status", "workflow/dvc.yaml:data@tiny")
+    assert clone.plan("data") == {}
 
 
 def test_dvc_shows_metrics_parameters_plots_and_the_graph(study):

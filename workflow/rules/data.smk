@@ -8,7 +8,7 @@ def own_data(wildcards):
     path = STUDY.datasets[wildcards.dataset]["path"]
     if path is None:
         return None
-    path, origin = Path(path).expanduser(), Path(f"{RESULTS}/origins/{wildcards.dataset}.json")
+    path, origin = Path(path).expanduser(), Path(f"{RESULTS}/datasets/{wildcards.dataset}.origin.json")
     if path.exists():
         return content_digest(path)
     return json.loads(origin.read_text())["sha256"] if origin.exists() else None
@@ -41,7 +41,7 @@ checkpoint prepare_dataset:
     output:
         data=f"{RESULTS}/data/{{dataset}}.safetensors",
         card=f"{RESULTS}/datasets/{{dataset}}.json",
-        origin=f"{RESULTS}/origins/{{dataset}}.json",
+        origin=f"{RESULTS}/datasets/{{dataset}}.origin.json",
     log:
         f"{LOGS}/data/{{dataset}}.log",
     conda:
