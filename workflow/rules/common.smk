@@ -19,6 +19,9 @@ from neural_collapse.config.declarations import family, known_figures, literals
 from neural_collapse.errors import InputError
 from neural_collapse.config.runs import load_study, shows_something
 from records import Records
+from termination import handle_sigterm_in_a_thread
+
+handle_sigterm_in_a_thread()
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own. The shell says so after
 # conda has activated an environment: Snakemake keeps PYTHONPATH from such jobs, and where conda's base environment was
