@@ -97,10 +97,11 @@ def throw_away(path: Path, config: str) -> Repository:
     repository = Repository(path)
     listed = ["git", "ls-files", "-co", "--exclude-standard"]
     for name in subprocess.run(listed, cwd=ROOT, text=True, capture_output=True, check=True).stdout.splitlines():
-        if not name.startswith("results/") and name != "dvc.lock" and (ROOT / name).is_file():
+        if not name.startswith("results/") and Path(name).name != "dvc.lock" and (ROOT / name).is_file():
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, path / name)
     (path / "config.yaml").write_text(config)
+    repository.edit("workflow/dvc.yaml", '"\\$\\{study\\}", .*\\]', '"${study}"]')  # no study was committed yet
     return repository
 
 

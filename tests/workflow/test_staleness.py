@@ -402,7 +402,7 @@ def test_data_of_another_commit_is_refused_until_it_is_checked_out(study):
 
 
 def test_dvc_and_snakemake_agree_in_either_order(study):
-    assert study.run("git", "show", "--stat", "--format=", "HEAD").count("dvc.lock") == 1
+    assert study.run("git", "show", "--stat", "--format=", "HEAD").count("dvc.lock") == 2
     before = study.state_of()
     for command in (["dvc", "repro"], ["snakemake", "--cores", "2"], ["dvc", "repro"]):
         study.run(*command)

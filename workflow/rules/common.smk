@@ -12,12 +12,14 @@ from snakemake.settings.types import DeploymentMethod
 WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path[:0] = [str(WORKFLOW), str(WORKFLOW / "rules")]
 
-from fingerprint import fingerprint, pinned_packages
+from environments import pins
+from fingerprint import fingerprint
 from neural_collapse.data.preparation import content_digest
 from neural_collapse.config.checks import checked, read_config
 from neural_collapse.config.declarations import family, known_figures, literals
 from neural_collapse.errors import InputError
 from neural_collapse.config.runs import load_study, shows_something
+from neural_collapse.storage import write_json
 from records import Records
 from termination import handle_sigterm_in_a_thread
 
@@ -133,3 +135,8 @@ def code(step, *modules):
 def code_of_run(step, run, *modules):
     """With what the step loads for a run: the file of its network, and those of `modules`."""
     return code(step, f"train.networks.{family(run.network)}", *modules)
+
+
+def pins_of_run(step, run):
+    """The pins of what decides the bytes of a step that runs a network."""
+    return pins(f"steps.{step}", f"train.networks.{family(run.network)}")

@@ -39,7 +39,7 @@ rule figure:
         # A function of the output, so that other words do not draw the figure again.
         caption=lambda wildcards, output: caption(wildcards.figure),
         code=lambda wildcards: code("figure", f"figures.{wildcards.figure.replace('-', '_')}"),
-        environment=pinned_packages("analysis"),
+        environment=pins("steps.figure"),
     message:
         "Draw {wildcards.figure}"
     shell:
@@ -60,7 +60,7 @@ rule table:
         "../../envs/analysis.yaml"
     params:
         code=code("table"),
-        environment=pinned_packages("analysis"),
+        environment=pins("steps.table"),
     message:
         "Tabulate Table 1"
     shell:
@@ -79,7 +79,7 @@ rule claims:
         "../../envs/analysis.yaml"
     params:
         code=code("claims"),
-        environment=pinned_packages("analysis"),
+        environment=pins("steps.claims"),
     message:
         "Check the paper's claims"
     shell:
