@@ -111,7 +111,7 @@ class Folder:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
                 text = " ".join([path, str(self.settings[path]), *(Path(read).read_text() for read in READS[path])])
                 Path(path).write_text(hashlib.sha256(text.encode()).hexdigest())
-                receipts.write({read: checksum(read) for read in READS[path]}, {path: checksum(path)})
+                receipts.write({read: checksum(read) for read in READS[path]}, {path: checksum(path)}, {})
             record = MetadataRecord(
                 rule="r", params=[str(self.settings[path])], record_format_version=6, endtime=1.0, incomplete=False
             )

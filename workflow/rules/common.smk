@@ -12,7 +12,7 @@ from snakemake.settings.types import DeploymentMethod
 WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path[:0] = [str(WORKFLOW), str(WORKFLOW / "rules")]
 
-from environments import pins
+from environments import mixture, pins
 from fingerprint import fingerprint
 from neural_collapse.data.preparation import content_digest
 from neural_collapse.config.checks import checked, read_config

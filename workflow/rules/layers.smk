@@ -98,6 +98,8 @@ onstart:
 onsuccess:
     if workflow.is_main_process:
         keep_records()
+        if mixed := mixture(RECORDS.ran_with()):
+            print(f"warning: {mixed}", file=sys.stderr)
 
 
 onerror:
