@@ -1,7 +1,6 @@
-"""Tidy tables of measures: read and checked, put into one order, and the questions that every reader asks of them.
+"""Tidy tables of measures: written, read and checked, put into one order, and the questions that every reader asks of them.
 
-A table has one row a value and the columns `dataset, network, loss, seed, epoch, split, measure, value`; a *run* is the
-rows of one data set, network, loss and seed.
+A table has one row a value and the columns of `COLUMNS`; a *run* is the rows of one `RunKey`.
 """
 
 import math
@@ -13,15 +12,35 @@ from typing import NamedTuple
 import pandas as pd
 
 from ..errors import InputError
+from ..storage import write_csv
 
-COLUMNS = ["dataset", "network", "loss", "seed", "epoch", "split", "measure", "value"]
+
+class RunKey(NamedTuple):
+    """What tells one training from another."""
+
+    dataset: str
+    network: str
+    loss: str
+    seed: int
+
+    @property
+    def pair(self) -> str:
+        """The run without its seed."""
+        return f"{self.dataset}-{self.network}-{self.loss}"
+
+    def __str__(self) -> str:
+        return f"{self.pair}-seed{self.seed}"
+
+
+COLUMNS = [*RunKey._fields, "epoch", "split", "measure", "value"]
 
 # Train accuracy >= 99.9 %, what Papyan, Han & Donoho (2020) call zero train error.
 ZERO_ERROR = 0.001
 
-# The order of the columns and rows of the paper's figures.
+# The order of the columns, the rows and the curves of the papers' figures.
 DATASETS = ("mnist", "fashionmnist", "svhn", "cifar10", "stl10")
 FAMILIES = ("vgg", "resnet", "densenet")
+LOSSES = ("mse", "ce")
 
 _TITLES = {
     "mnist": "MNIST",
@@ -53,16 +72,9 @@ _SUMMARISED = [
 ]
 
 
-class RunKey(NamedTuple):
-    """What tells one training from another."""
-
-    dataset: str
-    network: str
-    loss: str
-    seed: int
-
-    def __str__(self) -> str:
-        return f"{self.dataset}-{self.network}-{self.loss}-seed{self.seed}"
+def write_measures(path: str | Path, run: RunKey, values: Iterable[tuple[int, str, str, float]]) -> None:
+    """Write the table of one run; each of `values` is an epoch, a split, the measure's name and its value."""
+    write_csv(path, pd.DataFrame([(*run, *value) for value in values], columns=COLUMNS))
 
 
 def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
@@ -75,7 +87,7 @@ def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
     twice = table[table.duplicated(key)]
     if not twice.empty:
         first = twice.iloc[0]
-        run = RunKey(first.dataset, first.network, first.loss, first.seed)
+        run = RunKey(*first[list(RunKey._fields)])
         raise InputError(
             f"{run}: {first.measure} ({first.split}) of epoch {first.epoch} is given twice; name each once."
         )
@@ -109,13 +121,19 @@ def _read_csv(path: str | Path, **options) -> pd.DataFrame:
 
 def runs(table: pd.DataFrame) -> Iterator[tuple[RunKey, pd.DataFrame]]:
     """Every run and its rows: data sets, then families of networks, in the paper's order, others by name after them."""
-    groups = {RunKey(*key): rows for key, rows in table.groupby(COLUMNS[:4], sort=False)}
+    groups = {RunKey(*key): rows for key, rows in table.groupby(list(RunKey._fields), sort=False)}
     for run in sorted(groups, key=_in_paper_order):
         yield run, groups[run]
 
 
 def _in_paper_order(run: RunKey):
-    return order(run.dataset, DATASETS), order(family(run.network), FAMILIES), run.network, run.loss, run.seed
+    return (
+        order(run.dataset, DATASETS),
+        order(family(run.network), FAMILIES),
+        run.network,
+        order(run.loss, LOSSES),
+        run.seed,
+    )
 
 
 def order(name: str, known: tuple[str, ...]) -> tuple[int, str]:
