@@ -15,9 +15,9 @@ sys.path[:0] = [str(WORKFLOW), str(WORKFLOW / "rules")]
 from fingerprint import fingerprint, pinned_packages
 from neural_collapse.data.preparation import content_digest
 from neural_collapse.config.checks import checked, read_config
-from neural_collapse.config.declarations import family, known_figures, literals
+from neural_collapse.config.declarations import family, known_figures
 from neural_collapse.errors import InputError
-from neural_collapse.config.runs import load_study, shows_something
+from neural_collapse.config.runs import declared_by, load_study, shown_runs, shows_something
 from records import Records
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own. The shell says so after

@@ -1,11 +1,11 @@
-def tables_of_figure(figure):
-    """The tables a figure reads: those of the runs it shows, or of the simulated systems."""
-    declared = literals(f"figures.{figure.replace('-', '_')}")
-    if declared["READS"] == "theory":
+def files_of_figure(figure):
+    """The files a figure reads: those of the runs it shows, or of the simulated systems."""
+    reads = declared_by(figure)["READS"]
+    if reads == "theory":
         return [f"{RESULTS}/theory/{system}.csv" for system in STUDY.theory]
-    layers = ["metrics", "robustness"] if declared["READS"] == "robustness" else ["metrics"]
-    shown = [run for run in STUDY.runs if run.loss in declared["LOSSES"]]
-    return [f"{RESULTS}/{layer}/{run}.csv" for layer in layers for run in shown]
+    suffix = "safetensors" if reads == "features" else "csv"
+    layers = ["metrics", "robustness"] if reads == "robustness" else [reads]
+    return [f"{RESULTS}/{layer}/{run}.{suffix}" for layer in layers for run in shown_runs(figure, STUDY.runs)]
 
 
 def caption(figure):
@@ -18,7 +18,7 @@ MSE_RUNS = [run for run in STUDY.runs if run.loss == "mse"]
 
 rule figure:
     input:
-        lambda wildcards: tables_of_figure(wildcards.figure),
+        lambda wildcards: files_of_figure(wildcards.figure),
     output:
         pdf=report(
             f"{RESULTS}/figures/{{figure}}.pdf",

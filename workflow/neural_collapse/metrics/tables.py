@@ -1,4 +1,4 @@
-"""Tidy tables of measures: written, read and checked, put into one order, and the questions that every reader asks of them.
+"""Tidy tables of measures: written, read, put into one order, and the questions that every reader asks of them.
 
 A table has one row a value and the columns of `COLUMNS`; a *run* is the rows of one `RunKey`.
 """
@@ -53,6 +53,7 @@ _TITLES = {
     "densenet": "DenseNet",
     "mse": "MSE",
     "ce": "CE",
+    "scaled_mse": "scaled MSE",
 }
 
 # The measures of the summary: those whose last value says how far a run collapsed.
@@ -69,6 +70,7 @@ _SUMMARISED = [
     ("ncc_mismatch", "test"),
     ("loss_perp", "train"),
     ("robustness", "test"),
+    ("robustness__minimum", "test"),
 ]
 
 
@@ -149,7 +151,7 @@ def family(network: str) -> str:
 def title(name: str) -> str:
     """A data set's, network's or loss's name as the papers print it: `ResNet18` for `resnet18`."""
     stem = family(name)
-    return _TITLES.get(stem, stem) + name[len(stem) :]
+    return _TITLES.get(name) or _TITLES.get(stem, stem) + name[len(stem) :]
 
 
 def curve(run: pd.DataFrame, measure: str, split: str = "train") -> pd.Series:
