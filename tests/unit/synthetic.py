@@ -42,7 +42,7 @@ def synthetic_run(
         sums = {"loss": sum(terms.values()), "loss_ls": terms["loss_nc1"] + terms["loss_nc23"]}
         distances = {"distance_in_span": falling(0.2, 1.0), "distance_outside_span": falling(0.3, 0.4)}
         distances["classifier_distance"] = np.hypot(*distances.values())
-        law = {"law_residual": np.full(len(epoch), 3e-16), "snr_regularised_ratio": 1 - 0.8 / epoch**speed}
+        law = {"law_residual": np.full(len(epoch), 3e-16), "snr_regularised_ratio": 0.95 * (epoch / epochs) ** 0.5}
         train |= terms | parts | sums | distances | law
     else:
         train |= {"loss": falling(2.0, 1.5)}
@@ -55,7 +55,7 @@ def synthetic_run(
         # At the zero-error epoch and the last alone: it is dear.
         "robustness__minimum": np.where((error == error.min()).cumsum() % len(epoch) == 1, 0.1, np.nan),
     }
-    test["robustness__minimum"][-1] = 0.1 + 0.02 * speed
+    test["robustness__minimum"][-1] = 0.1 + 0.05 * speed
     rows = [
         (dataset, network, loss, seed, int(at), split, measure, float(value))
         for split, measures in (("train", train), ("test", test))

@@ -69,8 +69,8 @@ rule table:
 
 rule claims:
     input:
-        of_every_run("metrics", "csv"),
-        of_every_run("robustness", "csv"),
+        tables=[*of_every_run("metrics", "csv"), *of_every_run("robustness", "csv")],
+        cards=[f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets],
     output:
         report(f"{RESULTS}/claims.csv", caption="../report/claims.rst", category="Tables"),
     log:
@@ -83,4 +83,4 @@ rule claims:
     message:
         "Check the paper's claims"
     shell:
-        STEP + "claims --tables {input} --output {output} > {log} 2>&1"
+        STEP + "claims --tables {input.tables} --cards {input.cards} --output {output} > {log} 2>&1"

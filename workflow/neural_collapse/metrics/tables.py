@@ -111,6 +111,11 @@ def read_systems(paths: Iterable[str | Path]) -> pd.DataFrame:
     return pd.concat([_read_csv(path) for path in paths], ignore_index=True)
 
 
+def read_checks(path: str | Path) -> pd.DataFrame:
+    """Read the checks of the theory: a row each, with the columns check, statement, value, bound."""
+    return _read_csv(path, dtype={"check": str, "statement": str, "value": "float64", "bound": "float64"})
+
+
 def _read_csv(path: str | Path, **options) -> pd.DataFrame:
     """Since pandas 3.1, a float is read back as the very float64 that was written."""
     if not Path(path).is_file():
