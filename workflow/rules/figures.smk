@@ -9,8 +9,10 @@ def files_of_figure(figure):
 
 
 def caption(figure):
-    file = WORKFLOW / "report" / f"{figure}.rst"
-    return file.read_text() if file.exists() else ""
+    """Of its own file, and what holds of every figure with a panel a network."""
+    panels = ["panels"] if declared_by(figure)["READS"] in ("metrics", "robustness") else []
+    files = [WORKFLOW / "report" / f"{name}.rst" for name in (figure, *panels)]
+    return "\n".join(file.read_text() for file in files if file.exists())
 
 
 MSE_RUNS = [run for run in STUDY.runs if run.loss == "mse"]

@@ -1,5 +1,7 @@
 """Figure: how far trained networks are from the central path, where the classifier is the least-squares classifier."""
 
+from dataclasses import replace
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -11,7 +13,7 @@ CURVES = (
     Curve(r"$\mathcal{L}_{LS}^{\perp}\,/\,\mathcal{L}_{LS}$", "loss_perp_share", CLASS_MEANS),
     Curve(r"$\Vert(W,b)-(W_{LS},b_{LS})\Vert\,/\,\Vert(W_{LS},b_{LS})\Vert$", "classifier_distance", CLASSIFIERS),
     Curve("its part in the span of class means", "distance_in_span", THIRD),
-    Curve("its part outside", "distance_outside_span", FOURTH),
+    Curve("its part outside", "distance_outside_span", replace(FOURTH, linestyle="", filled=False)),
 )
 
 
