@@ -16,9 +16,9 @@ from environments import mixture, pins
 from fingerprint import fingerprint
 from neural_collapse.data.preparation import content_digest
 from neural_collapse.config.checks import checked, read_config
-from neural_collapse.config.declarations import family, known_figures, literals
+from neural_collapse.config.declarations import family, known_figures
 from neural_collapse.errors import InputError
-from neural_collapse.config.runs import load_study, shows_something
+from neural_collapse.config.runs import declared_by, load_study, shown_runs, shows_something
 from neural_collapse.storage import write_json
 from records import Records
 from termination import handle_sigterm_in_a_thread
