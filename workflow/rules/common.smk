@@ -12,15 +12,18 @@ from snakemake.settings.types import DeploymentMethod
 WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path[:0] = [str(WORKFLOW), str(WORKFLOW / "rules")]
 
-from environments import pins
+from environments import mixture, pins
 from fingerprint import fingerprint
 from neural_collapse.data.preparation import content_digest
 from neural_collapse.config.checks import checked, read_config
-from neural_collapse.config.declarations import family, known_figures, literals
+from neural_collapse.config.declarations import family, known_figures
 from neural_collapse.errors import InputError
-from neural_collapse.config.runs import load_study, shows_something
+from neural_collapse.config.runs import declared_by, load_study, shown_runs, shows_something
 from neural_collapse.storage import write_json
 from records import Records
+from termination import handle_sigterm_in_a_thread
+
+handle_sigterm_in_a_thread()
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own. The shell says so after
 # conda has activated an environment: Snakemake keeps PYTHONPATH from such jobs, and where conda's base environment was

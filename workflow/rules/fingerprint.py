@@ -51,8 +51,8 @@ def closure(*modules: str, library: Path = LIBRARY) -> list[str]:
 def reached(*modules: str, library: Path = LIBRARY) -> list[Definition]:
     """The definitions that the given modules reach, imports within functions included.
 
-    A module whose name is used as such, or that looks itself up by `globals`, is reached whole. An import by name at run
-    time is not seen: whoever asks names that module too.
+    A module whose name is used as such, or that looks itself up by `globals`, is reached whole. An import by name at
+    run time is not seen: whoever asks names that module too.
     """
     found: set[Definition] = set()
     waiting: list[Definition] = []
