@@ -85,7 +85,7 @@ VGG, DIGITS = "train.networks.vgg", "data.sources.digits"
         ("pillow", {}),
         ("torchvision", {}),
         ("scipy", {"measure", "simulate_central_path"}),
-        ("seaborn", {"figure"}),
+        ("matplotlib-base", {"figure"}),
     ],
 )
 def test_another_pin_concerns_the_steps_that_it_decides(package, changed, tmp_path, monkeypatch):
