@@ -22,9 +22,11 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it to `path` once the block ends without an error.
 
     A process killed at any moment leaves either the old file or the new one, never a half of it. The temporary name
-    keeps the suffix, because writers of pictures choose the format by it.
+    keeps the suffix, because writers of pictures choose the format by it. Raises InputError where `path` names no file.
     """
     path = Path(path)
+    if not path.name:
+        raise InputError(f"'{path}': this is not the name of a file.")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
