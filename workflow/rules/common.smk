@@ -10,13 +10,18 @@ from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
-from fingerprint import fingerprint, pinned_packages
+from environments import mixture, pins
+from fingerprint import fingerprint
 from neural_collapse.data.preparation import content_digest, own_path
 from neural_collapse.config.checks import checked
-from neural_collapse.config.declarations import family, known_figures, literals
+from neural_collapse.config.declarations import family, known_figures
 from neural_collapse.errors import InputError
-from neural_collapse.config.runs import load_study, shows_something
+from neural_collapse.config.runs import declared_by, load_study, shown_runs, shows_something
+from neural_collapse.storage import write_json
 from records import Records
+from termination import handle_sigterm_in_a_thread
+
+handle_sigterm_in_a_thread()
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own. The shell says so after
 # conda has activated an environment: Snakemake keeps PYTHONPATH from such jobs, and where conda's base environment was
@@ -131,3 +136,8 @@ def code(step, *modules):
 def code_of_run(step, run, *modules):
     """With what the step loads for a run: the file of its network, and those of `modules`."""
     return code(step, f"train.networks.{family(run.network)}", *modules)
+
+
+def pins_of_run(step, run):
+    """The pins of what decides the bytes of a step that runs a network."""
+    return pins(f"steps.{step}", f"train.networks.{family(run.network)}")

@@ -12,13 +12,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 LIBRARY = Path(__file__).parents[1] / "neural_collapse"
 
 # What decides whether and when a file is written, and not what is in it: a job's settings are its parameters, whoever
 # checks them, and a stopped training goes on to the same bytes.
-_DECIDES_NO_BYTE = ("errors", "config", "steps._options", "steps._stopping", "train.resume")
+_DECIDES_NO_BYTE = ("errors", "locks", "config", "steps._options", "steps._stopping", "train.resume")
 
 
 class Definition(NamedTuple):
@@ -53,8 +51,8 @@ def closure(*modules: str, library: Path = LIBRARY) -> list[str]:
 def reached(*modules: str, library: Path = LIBRARY) -> list[Definition]:
     """The definitions that the given modules reach, imports within functions included.
 
-    A module whose name is used as such, or that looks itself up by `globals`, is reached whole. An import by name at run
-    time is not seen: whoever asks names that module too.
+    A module whose name is used as such, or that looks itself up by `globals`, is reached whole. An import by name at
+    run time is not seen: whoever asks names that module too.
     """
     found: set[Definition] = set()
     waiting: list[Definition] = []
@@ -79,12 +77,6 @@ def reached(*modules: str, library: Path = LIBRARY) -> list[Definition]:
             if module:  # Python runs a package before its modules
                 waiting.append(Definition(module.rpartition(".")[0], ""))
     return sorted(found)
-
-
-def pinned_packages(environment: str) -> list[str]:
-    """The packages that an environment of envs/ pins, such as "training"."""
-    content = yaml.safe_load((LIBRARY.parents[1] / "envs" / f"{environment}.yaml").read_text())
-    return sorted(content["dependencies"])
 
 
 class _Import(NamedTuple):
