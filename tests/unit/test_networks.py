@@ -10,9 +10,10 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from neural_collapse.config.checks import read_config
+from neural_collapse.config.declarations import family
 from neural_collapse.config.runs import load_study
 from neural_collapse.errors import InputError
-from neural_collapse.train.networks import build, densenet, family
+from neural_collapse.train.networks import build, densenet
 from neural_collapse.train.networks._layers import BatchNorm2d, Convolution, _joining_elements
 from neural_collapse.train.networks.densenet import DenseBlock
 
@@ -377,14 +378,14 @@ def test_torchvision_model(name):
     [
         ("resnet19", {}, "no network named 'resnet19'; known: resnet18, resnet34, resnet50, resnet101, resnet152."),
         ("net", {}, "no network named 'net'; known: .*mobilenet_v2"),
-        ("vgg11", {"widht": 2}, "vgg11: no option named 'widht'; known: features, width."),
-        ("vgg11", {"depth": 3}, "vgg11: no option named 'depth'; known: features, width."),
+        ("vgg11", {"widht": 2}, "vgg11: no option named 'widht' .did you mean 'width'.*; known: width, features."),
+        ("vgg11", {"depth": 3}, "vgg11: no option named 'depth'; known: width, features."),
         ("mobilenet_v2", {"width": 2}, "mobilenet_v2: no option named 'width'; known: none."),
-        ("resnet18", {"width": 0}, "width: 0 is not a positive number."),
-        ("resnet18", {"width": "wide"}, "width: 'wide' is not a positive number."),
-        ("vgg11", {"features": 1.5}, "features: 1.5 is not a positive whole number."),
-        ("densenet40", {"growth_rate": 0}, "growth_rate: 0 is not a positive whole number."),
-        ("densenet100", {"compression": 1.5}, "compression: 1.5 is not a number above 0 and up to 1."),
+        ("resnet18", {"width": 0}, "resnet18.width: 0 is not allowed; it must be a number at least 0.003"),
+        ("resnet18", {"width": "wide"}, "resnet18.width: 'wide' is not of type number."),
+        ("vgg11", {"features": 1.5}, "vgg11.features: 1.5 is not of type integer."),
+        ("densenet40", {"growth_rate": 0}, "growth_rate: 0 is not allowed; it must be a whole number at least 1"),
+        ("densenet100", {"compression": 1.5}, "compression: 1.5 is not allowed; it must be a number at most 1"),
         ("densenet40", {"image_size": 3}, "densenet40: images of 3 pixels are too small to be halved 2 times."),
         ("squeezenet1_1", {}, "squeezenet1_1: has no last-layer features"),
         ("mobilenet_v2", {"in_channels": 1}, "mobilenet_v2: can't take images of 1 x 32 x 32"),

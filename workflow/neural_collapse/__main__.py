@@ -10,7 +10,7 @@ import importlib
 import sys
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, printable
 
 _STEPS = Path(__file__).parent / "steps"
 
@@ -29,9 +29,17 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.run(options)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return _refuse(str(error))
+    except OSError as error:  # a file that can't be written, a full disk
+        return _refuse(f"{error.filename or 'a file'}: {error.strerror or error}.")
+    except MemoryError:
+        return _refuse("there is not enough memory for data of this size.")
     return 0
+
+
+def _refuse(sentence: str) -> int:
+    print(f"error: {printable(sentence)}", file=sys.stderr)
+    return 1
 
 
 def _summaries() -> dict[str, str]:

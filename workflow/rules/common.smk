@@ -4,18 +4,16 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
-WORKFLOW = Path(workflow.basedir) / "workflow"
-sys.path[:0] = [str(WORKFLOW), str(WORKFLOW / "rules")]
-
 from environments import mixture, pins
 from fingerprint import fingerprint
-from neural_collapse.data.preparation import content_digest
-from neural_collapse.config.checks import checked, read_config
+from neural_collapse.data.preparation import content_digest, own_path
+from neural_collapse.config.checks import checked
 from neural_collapse.config.declarations import family, known_figures
 from neural_collapse.errors import InputError
 from neural_collapse.config.runs import declared_by, load_study, shown_runs, shows_something
@@ -42,13 +40,16 @@ PLANNED = Path(os.environ.get("NEURAL_COLLAPSE_PLAN", ""))
 ACCEPTS = config.pop("accept", None)
 
 try:
+    if WITH_CONDA and not shutil.which("conda"):
+        raise InputError(
+            "--use-conda needs the command `conda`; install conda >= 24.7.1 and put it on PATH, or leave the flag out."
+        )
     if not workflow.is_main_process and PLANNED.is_file():
         config = json.loads(PLANNED.read_text())
-    else:
-        for file in workflow.configfiles:
-            read_config(file)  # Snakemake's own reader passes over keys that are there twice
     CONFIG = checked(config)
     STUDY = load_study(CONFIG)
+    for own in STUDY.datasets.values():
+        own_path(own["path"] or ".")
 except InputError as error:
     sys.exit(f"error: {error}")
 # Where data lie is no parameter of any job: the same content in another place makes nothing stale.

@@ -3,6 +3,8 @@
 A table has one row a value and the columns of `COLUMNS`; a *run* is the rows of one `RunKey`.
 """
 
+import csv
+import io
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -98,32 +100,59 @@ def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
 
 def _read_table(path: str | Path) -> pd.DataFrame:
     types = dict.fromkeys(COLUMNS, str) | {"seed": "int64", "epoch": "int64", "value": "float64"}
-    # A network may be named "null", so only values may be missing.
-    table = _read_csv(path, dtype=types, keep_default_na=False, na_values={"value": ["", "nan"]})
+    # A network may be named "null".
+    table = read_csv(path, dtype=types, keep_default_na=False, na_values={"value": ["nan"]})
     absent = [column for column in COLUMNS if column not in table]
     if absent:
         raise InputError(f"{path}: no {','.join(absent)}; the columns of a table of measures are {','.join(COLUMNS)}.")
+    _check_whole(path, table)
     return table[COLUMNS]
+
+
+def _check_whole(path: str | Path, table: pd.DataFrame) -> None:
+    """Raise InputError where a measure lacks an epoch that others of the same run and split have."""
+    kinds = [*COLUMNS[:4], "split"]
+    epochs = table.groupby(kinds, sort=False).epoch.transform("nunique")
+    short = table[table.groupby([*kinds, "measure"], sort=False).epoch.transform("nunique") < epochs]
+    if not short.empty:
+        first = short.iloc[0]
+        raise InputError(
+            f"{path}: {first.measure} ({first.split}) is not there for every measured epoch; the file is damaged, make "
+            "it again."
+        )
 
 
 def read_systems(paths: Iterable[str | Path]) -> pd.DataFrame:
     """Read tables of simulated systems (the theory layer), whose columns are their own, and put them together."""
-    return pd.concat([_read_csv(path) for path in paths], ignore_index=True)
+    return pd.concat([read_csv(path) for path in paths], ignore_index=True)
 
 
 def read_checks(path: str | Path) -> pd.DataFrame:
     """Read the checks of the theory: a row each, with the columns check, statement, value, bound."""
-    return _read_csv(path, dtype={"check": str, "statement": str, "value": "float64", "bound": "float64"})
+    return read_csv(path, dtype={"check": str, "statement": str, "value": "float64", "bound": "float64"})
 
 
-def _read_csv(path: str | Path, **options) -> pd.DataFrame:
-    """Since pandas 3.1, a float is read back as the very float64 that was written."""
-    if not Path(path).is_file():
+def read_csv(path: str | Path, **options) -> pd.DataFrame:
+    """Read a table of `write_csv`; raises InputError where it is missing or damaged.
+
+    Since pandas 3.1, a float is read back as the very float64 that was written.
+    """
+    path = Path(path)
+    if not path.is_file():
         raise InputError(f"{path}: there is no such file.")
     try:
-        return pd.read_csv(path, **options)
-    except ValueError as error:
+        content = path.read_bytes()
+        table = pd.read_csv(io.BytesIO(content), **options)
+        header, *rows = csv.reader(io.StringIO(content.decode()))
+    except (OSError, ValueError, OverflowError, csv.Error) as error:
         raise InputError(f"{path}: can't be read as a table ({' '.join(str(error).split())}).") from None
+    # pandas takes a row that is short, or the last one without its end.
+    if not content.endswith(b"\n"):
+        raise InputError(f"{path}: its last line has no end, so it was cut; make it again.")
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(header) or "" in row:
+            raise InputError(f"{path}: row {number} lacks a value; the file is damaged, make it again.")
+    return table
 
 
 def runs(table: pd.DataFrame) -> Iterator[tuple[RunKey, pd.DataFrame]]:
@@ -180,8 +209,12 @@ def zero_error_epoch(run: pd.DataFrame, threshold: float = ZERO_ERROR) -> int | 
 def summarise(run: pd.DataFrame) -> dict[str, float | None]:
     """Of the rows of one run: its last epoch, both zero-error epochs (None: never), and its key measures at the end.
 
-    A measure that was not taken is left out; one that is not finite is None.
+    A measure that was not taken is left out; one that is not finite is None. Raises InputError for several runs.
     """
+    described = run[COLUMNS[:4]].drop_duplicates()
+    if len(described) != 1:
+        found = ", ".join(str(RunKey(*row)) for row in described.itertuples(index=False))
+        raise InputError(f"one run is summed up at a time; found {found or 'none'}.")
     summary = {
         "last_epoch": int(run.epoch.max()),
         "epoch_of_99_9_percent_train_accuracy": zero_error_epoch(run),

@@ -13,6 +13,7 @@ from ..device import use_strict_float32
 from ..metrics.adversarial import choose_images, deepfool, nearest_other, perturbation_sizes
 from ..metrics.tables import RunKey, write_measures
 from ..train.checkpoints import load_network
+from ._options import setting
 from ._stopping import stop_argument, stop_requests
 
 _BATCH = 1000  # train images to compare with at a time
@@ -21,16 +22,31 @@ _BATCH = 1000  # train images to compare with at a time
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, type=Path, help="the prepared data set")
     parser.add_argument("--checkpoints", required=True, nargs="+", type=Path, help="the networks of one run")
-    parser.add_argument("--dataset", required=True, help="for the table: the run's data set, ...")
-    parser.add_argument("--network", required=True, help="... its network, ...")
-    parser.add_argument("--loss", required=True, help="... and its loss")
-    parser.add_argument("--seed", required=True, type=int, help="the run's seed, which also chooses the images")
+    parser.add_argument("--dataset", required=True, type=setting("name"), help="for the table: the run's data set, ...")
+    parser.add_argument("--network", required=True, type=setting("name"), help="... its network, ...")
+    parser.add_argument("--loss", required=True, type=setting("name"), help="... and its loss")
     parser.add_argument(
-        "--images", required=True, type=int, help="how many test images are attacked, if there are so many"
+        "--seed", required=True, type=setting("seed"), help="the run's seed, which also chooses the images"
     )
-    parser.add_argument("--iterations", required=True, type=int, help="the most steps an image is given")
-    parser.add_argument("--overshoot", required=True, type=float, help="the share by which a step oversteps")
-    parser.add_argument("--threads", required=True, type=int, help="CPU threads")
+    parser.add_argument(
+        "--images",
+        required=True,
+        type=setting("study", "attack", "images"),
+        help="how many test images are attacked, if there are so many",
+    )
+    parser.add_argument(
+        "--iterations",
+        required=True,
+        type=setting("study", "attack", "iterations"),
+        help="the most steps an image is given",
+    )
+    parser.add_argument(
+        "--overshoot",
+        required=True,
+        type=setting("study", "attack", "overshoot"),
+        help="the share by which a step oversteps",
+    )
+    parser.add_argument("--threads", required=True, type=setting("training", "threads"), help="CPU threads")
     parser.add_argument("--output", required=True, type=Path, help="the robustness at each epoch (CSV)")
     stop_argument(parser)
 
@@ -60,7 +76,7 @@ def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> list[
     rows = []
     for path in tqdm(options.checkpoints, desc="attack", unit="epoch", disable=None):
         check()
-        network, epoch = load_network(path)
+        network, epoch = load_network(path, dataset)
         network = network.to(device, memory_format=torch.channels_last)
         perturbations, fooled = deepfool(network, images, iterations=options.iterations, overshoot=options.overshoot)
         sizes = pd.Series(perturbation_sizes(images, perturbations, fooled).cpu())  # empty where no image is fooled

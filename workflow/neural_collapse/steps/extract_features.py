@@ -12,7 +12,7 @@ from ..device import use_strict_float32
 from ..features.extraction import take_snapshots
 from ..features.moments import Snapshot, write_snapshots
 from ..train.checkpoints import load_network
-from ._options import key_value
+from ._options import key_value, setting
 from ._stopping import stop_argument, stop_requests
 
 
@@ -23,8 +23,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--loss-options", nargs="*", default=[], type=key_value, metavar="KEY=VALUE", help="such as target_value=10"
     )
-    parser.add_argument("--seed", required=True, type=int, help="the run's seed, which chooses the examples to sample")
-    parser.add_argument("--threads", required=True, type=int, help="CPU threads")
+    parser.add_argument(
+        "--seed", required=True, type=setting("seed"), help="the run's seed, which chooses the examples to sample"
+    )
+    parser.add_argument("--threads", required=True, type=setting("training", "threads"), help="CPU threads")
     parser.add_argument("--layers", action="store_true", help="reduce the inner layers, too")
     parser.add_argument("--output", required=True, type=Path, help="the moments at each epoch (safetensors)")
     stop_argument(parser)
@@ -49,7 +51,7 @@ def _take_all_snapshots(
     snapshots: dict[str, list[Snapshot]] = {"train": [], "test": []}
     for path in tqdm(options.checkpoints, desc="features", unit="epoch", disable=None):
         check()
-        network, epoch = load_network(path)
+        network, epoch = load_network(path, dataset)
         epochs.append(epoch)
         taken = take_snapshots(
             network, dataset, options.loss, loss_options, seed=options.seed, layers=options.layers, device=device

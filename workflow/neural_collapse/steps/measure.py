@@ -12,6 +12,7 @@ from ..features.moments import read_snapshots
 from ..metrics.measures import collapse_measures, snapshot_measures
 from ..metrics.tables import RunKey, write_measures
 from ..npz import read_npz
+from ._options import setting
 
 _OF_RUN = ("dataset", "network", "loss", "seed", "weight_decay", "output")
 _OF_ANYONE = ("weight_decay_lambda", "json")
@@ -20,10 +21,10 @@ _OF_ANYONE = ("weight_decay_lambda", "json")
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="a file of extract-features, or .npz: features, labels, weight, bias")
     run = parser.add_argument_group("of a run, all needed")
-    run.add_argument("--dataset", help="for the table: the run's data set, ...")
-    run.add_argument("--network", help="... its network, ...")
+    run.add_argument("--dataset", type=setting("name"), help="for the table: the run's data set, ...")
+    run.add_argument("--network", type=setting("name"), help="... its network, ...")
     run.add_argument("--loss", help="... its loss, which also decides what is measured, ...")
-    run.add_argument("--seed", type=int, help="... and its seed")
+    run.add_argument("--seed", type=setting("seed"), help="... and its seed")
     run.add_argument("--weight-decay", type=float, help="the weight decay of SGD, a C/2-th of the loss's lambda")
     run.add_argument("--output", type=Path, help="the measures at each epoch (CSV)")
     anyone = parser.add_argument_group("of anyone's features")

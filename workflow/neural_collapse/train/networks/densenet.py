@@ -11,8 +11,6 @@ A CPU takes up to a fifth longer this way than literally, so that it does litera
 `_COMFORTABLE` bytes.
 """
 
-import numbers
-
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -20,9 +18,16 @@ from torch.nn import functional as F
 
 from ...errors import InputError
 from ._layers import BatchNorm2d, Convolution
-from ._network import SMALL_IMAGE, GlobalAveragePool, Network, initialise, positive_integer
+from ._network import SMALL_IMAGE, GlobalAveragePool, Network, initialise
 
 DEPTHS = (40, 100, 121, 161, 169, 201, 250)
+
+OPTIONS = {
+    "growth_rate": {"type": "integer", "minimum": 1, "maximum": 1024},
+    "compression": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+}
+# Pixels a side: between two blocks an image is halved.
+SMALLEST_IMAGE = {40: 4, 100: 4, 121: 8, 161: 8, 169: 8, 201: 8, 250: 4}
 
 # Layers of each dense block, and the growth rate k.
 _BLOCKS = {
@@ -60,11 +65,9 @@ def build(
     """
     blocks, published_rate = _BLOCKS[depth]
     bottleneck = depth != 40
-    growth = published_rate if growth_rate is None else positive_integer("growth_rate", growth_rate)
+    growth = published_rate if growth_rate is None else growth_rate
     kept = (0.5 if bottleneck else 1.0) if compression is None else compression
-    if not isinstance(kept, numbers.Real) or not 0 < kept <= 1:
-        raise InputError(f"compression: {compression!r} is not a number above 0 and up to 1.")
-    if image_size < 2 ** (len(blocks) - 1):
+    if image_size < SMALLEST_IMAGE[depth]:
         raise InputError(
             f"densenet{depth}: images of {image_size} pixels are too small to be halved {len(blocks) - 1} times."
         )
