@@ -84,8 +84,8 @@ VGG, DIGITS = "train.networks.vgg", "data.sources.digits"
         ("scikit-learn", {"prepare_dataset"}),
         ("pillow", {}),
         ("torchvision", {}),
-        ("scipy", {"measure", "simulate_central_path"}),
-        ("seaborn", {"figure"}),
+        ("scipy", {"measure", "simulate_central_path", "claims"}),
+        ("matplotlib-base", {"figure"}),
     ],
 )
 def test_another_pin_concerns_the_steps_that_it_decides(package, changed, tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ def test_pins_make_stale_what_they_decide(study):
     for package in ("tqdm", "safetensors", "pillow", "torchvision", "python"):
         pin(study, package, "9.0")
     assert study.plan() == {}
-    pin(study, "seaborn", "9.0")
+    pin(study, "matplotlib-base", "9.0")
     assert study.plan() == {"figure": 3}
     pin(study, "pytorch", "9.0")
     planned = study.plan()

@@ -20,7 +20,7 @@ IN_CONDA = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 _TORCH = ("torch", "numpy")
 _NUMBERS = ("numpy", "scipy")
 _TABLES = ("numpy", "pandas")
-_PICTURES = ("numpy", "pandas", "matplotlib", "seaborn")
+_PICTURES = ("numpy", "pandas", "matplotlib")
 DECIDED_BY = {
     "prepare_dataset": ("numpy",),
     "train": _TORCH,
@@ -33,7 +33,7 @@ DECIDED_BY = {
     "collect_sweep": _TABLES,
     "summarise": _TABLES,
     "collect": _TABLES,
-    "claims": _TABLES,
+    "claims": (*_TABLES, "scipy"),
     "table": _TABLES,
     "figure": _PICTURES,
 }
