@@ -39,7 +39,7 @@ DECIDED_BY = {
 }
 """The packages that compute what a step writes."""
 
-IMPORTED_AS = {"torchvision": "torchvision", "scikit-learn": "sklearn", "pillow": "PIL"}
+IMPORTED_AS = {"torchvision": "torchvision", "seaborn": "seaborn", "scikit-learn": "sklearn", "pillow": "PIL"}
 """Packages that only some modules loaded by name compute with (a source of data, a network): they decide where those
 import them. Each has the name it is imported by."""
 

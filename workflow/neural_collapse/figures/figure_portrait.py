@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import matplotlib
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -101,9 +102,10 @@ def _draw_panel(axes: Axes, sample: Sample) -> None:
     labels = sample.labels[sample.labels < len(colors)]
     for corner in simplex(len(colors)):
         axes.plot([0, 1.5 * corner[0]], [0, 1.5 * corner[1]], color=".6", linestyle=":", linewidth=0.8, zorder=1)
+    x, y = points["examples"].T
+    palette = dict(enumerate(colors))
+    sns.scatterplot(x=x, y=y, hue=labels, palette=palette, s=4, linewidth=0, alpha=0.5, legend=False, ax=axes)
     for class_, color in enumerate(colors):
-        x, y = points["examples"][labels == class_].T
-        axes.plot(x, y, linestyle="", marker=".", markersize=3, markeredgewidth=0, color=color, alpha=0.5)
         x, y = points["classifiers"][class_]
         axes.plot([0, x], [0, y], color=color, linewidth=1, marker="s", markersize=3, markevery=[1], zorder=3)
         x, y = points["class_means"][class_]
