@@ -98,7 +98,7 @@ def test_every_output_of_every_rule_is_an_output_of_its_stage(completed):
 def test_a_stage_calls_its_layer_and_is_decided_by_the_study(layer):
     assert STAGES[layer]["cmd"] == f"snakemake --cores all {layer}"
     assert STAGES[layer]["params"] == [{"config.yaml": ["study", "studies.${study}"]}]
-    assert {"Snakefile", "workflow/rules", "workflow/schemas"} <= set(STAGES[layer]["deps"])
+    assert {"Snakefile", "workflow/rules"} <= set(STAGES[layer]["deps"])
     environments = set(re.findall(r"envs/\w+\.yaml", (ROOT / f"workflow/rules/{layer}.smk").read_text()))
     assert environments <= set(STAGES[layer]["deps"])
     heavy = {"results/${study}/data", "results/${study}/checkpoints", "results/${study}/features"}

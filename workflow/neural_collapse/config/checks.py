@@ -13,10 +13,9 @@ import jsonschema
 import yaml
 
 from ..errors import InputError
-from .declarations import LIBRARY
 from .settings import training_schema
 
-_SCHEMA = LIBRARY.parent / "schemas" / "config.schema.yaml"
+_SCHEMA = Path(__file__).with_name("config.schema.yaml")
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
