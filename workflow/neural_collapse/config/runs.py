@@ -59,7 +59,7 @@ class Run:
 class Study:
     """One study of config.yaml: its runs and everything else the schema says of a study, defaults filled in.
 
-    `figures` are those named that show something of these runs.
+    `figures` are those that show something of these runs, but for the ones left out.
     """
 
     name: str
@@ -118,14 +118,9 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
                 f"{where}.theory.{key}: needs {least} numbers in `spectrum` and from {least} to {most} features; "
                 f"found {len(system['spectrum'])} and {system['features']}."
             )
-    for figure in study["figures"]:
+    for figure in study["leave_out"]:
         if figure not in known_figures():
-            raise InputError(f"{where}.figures: {unknown('figure', figure, known_figures())}")
-    figures = tuple(figure for figure in study["figures"] if shows_something(figure, runs))
-    if not figures:
-        raise InputError(
-            f"{where}.figures: {study['figures']} shows nothing of these runs; name others, or leave it out."
-        )
+            raise InputError(f"{where}.leave_out: {unknown('figure', figure, known_figures())}")
     sweep = study["sweep"]
     if sweep["lowest"] >= sweep["highest"]:
         raise InputError(f"{where}.sweep: lowest, {sweep['lowest']}, must be less than highest, {sweep['highest']}.")
@@ -135,17 +130,29 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         datasets=datasets,
         attack=study["attack"],
         theory=study["theory"],
-        figures=figures,
+        figures=tuple(
+            figure for figure in known_figures() if figure not in study["leave_out"] and shows_something(figure, runs)
+        ),
         layers=study["layers"],
         measured_epochs=study["measured_epochs"],
         sweep_rates=_logarithmic(sweep["lowest"], sweep["highest"], sweep["count"]),
     )
 
 
+def declared_by(figure: str) -> dict[str, Any]:
+    """The literals of a figure's module, such as READS and NEEDS, by its name ("figure-02")."""
+    return literals(f"figures.{figure.replace('-', '_')}")
+
+
 def shows_something(figure: str, runs: Iterable[Run]) -> bool:
-    """Whether a figure is of simulated systems, or of a loss that one of the runs has."""
-    declared = literals(f"figures.{figure.replace('-', '_')}")
-    return declared["READS"] == "theory" or any(run.loss in declared["LOSSES"] for run in runs)
+    """Whether a figure is of simulated systems, of every loss, or of one that some run has."""
+    return declared_by(figure)["READS"] == "theory" or bool(shown_runs(figure, runs))
+
+
+def shown_runs(figure: str, runs: Iterable[Run]) -> list[Run]:
+    """The runs that a figure of networks shows: those of the loss that it needs or, without one, all."""
+    needed = declared_by(figure).get("NEEDS")
+    return [run for run in runs if needed in (None, run.loss)]
 
 
 # The checks, each one sentence.

@@ -1,7 +1,6 @@
-"""Tidy tables of measures: read and checked, put into one order, and the questions that every reader asks of them.
+"""Tidy tables of measures: written, read, put into one order, and the questions that every reader asks of them.
 
-A table has one row a value and the columns `dataset, network, loss, seed, epoch, split, measure, value`; a *run* is the
-rows of one data set, network, loss and seed.
+A table has one row a value and the columns of `COLUMNS`; a *run* is the rows of one `RunKey`.
 """
 
 import math
@@ -13,15 +12,35 @@ from typing import NamedTuple
 import pandas as pd
 
 from ..errors import InputError
+from ..storage import write_csv
 
-COLUMNS = ["dataset", "network", "loss", "seed", "epoch", "split", "measure", "value"]
+
+class RunKey(NamedTuple):
+    """What tells one training from another."""
+
+    dataset: str
+    network: str
+    loss: str
+    seed: int
+
+    @property
+    def pair(self) -> str:
+        """The run without its seed."""
+        return f"{self.dataset}-{self.network}-{self.loss}"
+
+    def __str__(self) -> str:
+        return f"{self.pair}-seed{self.seed}"
+
+
+COLUMNS = [*RunKey._fields, "epoch", "split", "measure", "value"]
 
 # Train accuracy >= 99.9 %, what Papyan, Han & Donoho (2020) call zero train error.
 ZERO_ERROR = 0.001
 
-# The order of the columns and rows of the paper's figures.
+# The order of the columns, the rows and the curves of the papers' figures.
 DATASETS = ("mnist", "fashionmnist", "svhn", "cifar10", "stl10")
 FAMILIES = ("vgg", "resnet", "densenet")
+LOSSES = ("mse", "ce")
 
 _TITLES = {
     "mnist": "MNIST",
@@ -34,6 +53,7 @@ _TITLES = {
     "densenet": "DenseNet",
     "mse": "MSE",
     "ce": "CE",
+    "scaled_mse": "scaled MSE",
 }
 
 # The measures of the summary: those whose last value says how far a run collapsed.
@@ -50,19 +70,13 @@ _SUMMARISED = [
     ("ncc_mismatch", "test"),
     ("loss_perp", "train"),
     ("robustness", "test"),
+    ("robustness__minimum", "test"),
 ]
 
 
-class RunKey(NamedTuple):
-    """What tells one training from another."""
-
-    dataset: str
-    network: str
-    loss: str
-    seed: int
-
-    def __str__(self) -> str:
-        return f"{self.dataset}-{self.network}-{self.loss}-seed{self.seed}"
+def write_measures(path: str | Path, run: RunKey, values: Iterable[tuple[int, str, str, float]]) -> None:
+    """Write the table of one run; each of `values` is an epoch, a split, the measure's name and its value."""
+    write_csv(path, pd.DataFrame([(*run, *value) for value in values], columns=COLUMNS))
 
 
 def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
@@ -75,7 +89,7 @@ def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
     twice = table[table.duplicated(key)]
     if not twice.empty:
         first = twice.iloc[0]
-        run = RunKey(first.dataset, first.network, first.loss, first.seed)
+        run = RunKey(*first[list(RunKey._fields)])
         raise InputError(
             f"{run}: {first.measure} ({first.split}) of epoch {first.epoch} is given twice; name each once."
         )
@@ -97,6 +111,11 @@ def read_systems(paths: Iterable[str | Path]) -> pd.DataFrame:
     return pd.concat([_read_csv(path) for path in paths], ignore_index=True)
 
 
+def read_checks(path: str | Path) -> pd.DataFrame:
+    """Read the checks of the theory: a row each, with the columns check, statement, value, bound."""
+    return _read_csv(path, dtype={"check": str, "statement": str, "value": "float64", "bound": "float64"})
+
+
 def _read_csv(path: str | Path, **options) -> pd.DataFrame:
     """Since pandas 3.1, a float is read back as the very float64 that was written."""
     if not Path(path).is_file():
@@ -109,13 +128,19 @@ def _read_csv(path: str | Path, **options) -> pd.DataFrame:
 
 def runs(table: pd.DataFrame) -> Iterator[tuple[RunKey, pd.DataFrame]]:
     """Every run and its rows: data sets, then families of networks, in the paper's order, others by name after them."""
-    groups = {RunKey(*key): rows for key, rows in table.groupby(COLUMNS[:4], sort=False)}
+    groups = {RunKey(*key): rows for key, rows in table.groupby(list(RunKey._fields), sort=False)}
     for run in sorted(groups, key=_in_paper_order):
         yield run, groups[run]
 
 
 def _in_paper_order(run: RunKey):
-    return order(run.dataset, DATASETS), order(family(run.network), FAMILIES), run.network, run.loss, run.seed
+    return (
+        order(run.dataset, DATASETS),
+        order(family(run.network), FAMILIES),
+        run.network,
+        order(run.loss, LOSSES),
+        run.seed,
+    )
 
 
 def order(name: str, known: tuple[str, ...]) -> tuple[int, str]:
@@ -131,7 +156,7 @@ def family(network: str) -> str:
 def title(name: str) -> str:
     """A data set's, network's or loss's name as the papers print it: `ResNet18` for `resnet18`."""
     stem = family(name)
-    return _TITLES.get(stem, stem) + name[len(stem) :]
+    return _TITLES.get(name) or _TITLES.get(stem, stem) + name[len(stem) :]
 
 
 def curve(run: pd.DataFrame, measure: str, split: str = "train") -> pd.Series:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..data.dataset import Dataset, read_dataset, standardise
 from ..device import prepare_device
 from ..metrics.adversarial import choose_images, deepfool, nearest_other, perturbation_sizes
-from ..storage import write_csv
+from ..metrics.tables import RunKey, write_measures
 from ..train.checkpoints import load_network
 from ._stopping import stop_argument, stop_requests
 
@@ -37,12 +37,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     with stop_requests(options.stop_with_parent) as check:
-        table = _attack_all(options, check)
+        run = RunKey(options.dataset, options.network, options.loss, options.seed)
+        values = _attack_all(options, check)
         check()  # a newer attack may have written the output since
-        write_csv(options.output, table)
+        write_measures(options.output, run, values)
 
 
-def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> pd.DataFrame:
+def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> list[tuple[int, str, str, float]]:
     device = prepare_device("float32", options.threads)
     dataset = read_dataset(options.data)
     chosen = choose_images(len(dataset.test_images), options.images, seed=options.seed)
@@ -72,10 +73,7 @@ def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> pd.Da
         failures = measures["robustness__failures"]
         tqdm.write(f"epoch {epoch}: robustness {measures['robustness']:.4f}, {failures} images not fooled")
         rows += [(epoch, "test", measure, float(value)) for measure, value in measures.items()]
-    table = pd.DataFrame(rows, columns=["epoch", "split", "measure", "value"])
-    for position, name in enumerate(("dataset", "network", "loss", "seed")):
-        table.insert(position, name, getattr(options, name))
-    return table
+    return rows
 
 
 def _train_batches(dataset: Dataset, device: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

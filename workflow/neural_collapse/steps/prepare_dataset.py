@@ -1,7 +1,6 @@
 """Prepare a data set: sub-sample, pad, take each channel's mean and standard deviation."""
 
 import argparse
-import fcntl
 import hashlib
 import json
 import os
@@ -12,6 +11,7 @@ import numpy as np
 from ..data.dataset import Dataset, write_dataset
 from ..data.preparation import content_digest, load, prepare
 from ..errors import InputError
+from ..locks import exclusive
 from ..storage import whole_file, write_json
 
 
@@ -43,8 +43,7 @@ def run(options: argparse.Namespace) -> None:
     if options.expect is None:
         _prepare(options)
         return
-    with open(options.expect) as card:
-        fcntl.flock(card, fcntl.LOCK_EX)  # several jobs may find the images absent at once
+    with exclusive(options.expect, wait=True):  # several jobs may find the images absent at once
         if not Path(options.output).exists():
             _prepare(options)
 
