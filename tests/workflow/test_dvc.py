@@ -103,7 +103,7 @@ def test_a_stage_calls_its_layer_and_is_decided_by_the_study(layer):
     assert STAGES[layer]["matrix"] == STAGES["data"]["matrix"]
     assert STAGES[layer]["cmd"] == f"snakemake --cores all {layer} --config study=${{item.study}}"
     assert STAGES[layer]["params"] == [{"config.yaml": ["studies.${item.study}"]}]
-    assert {"Snakefile", "workflow/rules", "workflow/schemas"} <= set(STAGES[layer]["deps"])
+    assert {"Snakefile", "workflow/rules"} <= set(STAGES[layer]["deps"])
     environments = set(re.findall(r"envs/\w+\.yaml", (ROOT / f"workflow/rules/{layer}.smk").read_text()))
     assert environments <= set(STAGES[layer]["deps"])
     heavy = {f"{RESULTS}/{name}" for name in ("data", "checkpoints", "features")}
