@@ -12,9 +12,9 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of <malloc.h>
 def prepare_device(precision: str, threads: int) -> torch.device:
     """Choose the device, and set how this whole process computes there: reproducibly, in the given precision.
 
-    On a GPU `float32` is strict, as measuring must be (TF32 puts a floor of 1e-6 under NC1); `tf32` rounds the factors of matrix products and convolutions to 10 bits of mantissa;
-    `bfloat16` computes these in bfloat16 by autocast, over float32 weights. A CPU computes in float32, whatever is
-    asked, and the number of its threads is part of the result.
+    On a GPU `float32` is strict, as measuring must be (TF32 puts a floor of 1e-6 under NC1); `tf32` rounds the factors
+    of matrix products and convolutions to 10 bits of mantissa; `bfloat16` computes these in bfloat16 by autocast, over
+    float32 weights. A CPU computes in float32, whatever is asked, and the number of its threads is part of the result.
     """
     torch.set_num_threads(threads)
     if not torch.cuda.is_available():
