@@ -152,7 +152,7 @@ def test_snr_spectrum_reports_what_a_singular_covariance_hides():
 def test_the_regularised_spectrum_decides_the_loss(name, kept, lam):
     """The spectrum is that of 50 digits, and the law gives L_LS at any global mean, collapse and rank."""
     case = CASES[name]
-    classes, width = case.weight.shape
+    classes = len(case.weight)
     moments = class_moments(case.features, case.labels, classes)
     if kept == "eigenvalues":
         moments, _ = spectral(moments)

@@ -200,7 +200,6 @@ def principal_class_means(class_means: np.ndarray, origin: np.ndarray) -> tuple[
 
 def _span(class_means: np.ndarray, *, extended: bool) -> np.ndarray:
     """Orthonormal rows (k, P+1) that span the class means followed by a 1 where `extended`, by a 0 where not."""
-    classes = len(class_means)
     if not extended:
         _, _, rows = principal_class_means(class_means, np.zeros(class_means.shape[1]))
         return np.column_stack([rows, np.zeros(len(rows))])

@@ -25,6 +25,9 @@ from .decomposition import (
 )
 
 
+_OF_BATCHES = ("loss", "loss_ls", "loss_nc1", "loss_nc23", "loss_perp", "classifier_distance")
+
+
 def collapse_measures(
     features: Any, labels: Any, weight: Any, bias: Any, *, weight_decay_lambda: float = 0.0
 ) -> dict[str, float]:
@@ -82,6 +85,8 @@ def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> 
     `loss__half_wd`, ...    "mse" only: `decompose_loss` with lambda = half the weight decay (HPD's published notebook)
     `snr_regularised_1`, ...  "mse" only: omega'_1 >= omega'_2 >= ..., of the covariance with weight decay
                             (`regularised_snr`); `snr_regularised_ratio`, the least over the greatest
+    `nc1__batch_statistics`, ...  "mse" only: NC1 and the terms of the loss, of the train split as batch norm in train mode
+                            makes it, where `extract-features` was asked for that
     `law_residual`          "mse" only: |L_LS of that spectrum / `loss_ls` - 1|, which is rounding
     `nc1__train_means`      test split only: NC1 with both covariances about the class means of the train split
     `snr_1`, `snr_2`, ...   omega_1 >= omega_2 >= ... (`snr_spectrum`)
@@ -103,6 +108,11 @@ def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> 
     terms = decompose_loss(moments, weight, snapshot.bias, weight_decay_lambda)
     half = decompose_loss(moments, weight, snapshot.bias, weight_decay / 2)
     measures |= terms | {f"{name}__half_wd": value for name, value in half.items()}
+    if snapshot.batch_statistics is not None:
+        batches = snapshot.batch_statistics
+        of_batches = decompose_loss(batches.moments, batches.weight, snapshot.bias, weight_decay_lambda)
+        of_batches = {name: of_batches[name] for name in _OF_BATCHES} | {"nc1": variability_collapse(batches.moments)}
+        measures |= {f"{name}__batch_statistics": value for name, value in of_batches.items()}
     if snapshot.bias is not None:  # without one, L_LS is that of another classifier
         measures |= _regularised_measures(moments, weight_decay_lambda, terms["loss_ls"])
     return measures
