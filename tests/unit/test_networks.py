@@ -13,9 +13,9 @@ from neural_collapse.config.checks import read_config
 from neural_collapse.config.declarations import family
 from neural_collapse.config.runs import load_study
 from neural_collapse.errors import InputError
-from neural_collapse.train.networks import build, densenet
+from neural_collapse.train.networks import _dense_block, build
+from neural_collapse.train.networks._dense_block import DenseBlock
 from neural_collapse.train.networks._layers import BatchNorm2d, Convolution, _joining_elements
-from neural_collapse.train.networks.densenet import DenseBlock
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +112,7 @@ NARROW = {
 )
 @pytest.mark.parametrize(("channels", "image_size"), [(1, 8), (1, 28), (3, 32), (3, 96)])
 def test_a_step_of_training(name, comfortable, channels, image_size, monkeypatch):
-    monkeypatch.setattr(densenet, "_COMFORTABLE", comfortable)
+    monkeypatch.setattr(_dense_block, "_COMFORTABLE", comfortable)
     network = build(name, in_channels=channels, classes=4, image_size=image_size, seed=1, **NARROW[name]).double()
     images = torch.randn(4, channels, image_size, image_size, generator=torch.Generator().manual_seed(0)).double()
     last = copy.deepcopy(network).to(memory_format=torch.channels_last)
@@ -263,14 +263,14 @@ def random_block(bottleneck):
 @pytest.fixture
 def memory_is_scarce(monkeypatch):
     """A CPU trains dense blocks as a GPU does."""
-    monkeypatch.setattr(densenet, "_COMFORTABLE", 0)
+    monkeypatch.setattr(_dense_block, "_COMFORTABLE", 0)
 
 
 @pytest.mark.parametrize("bottleneck", [False, True])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("comfortable", [0, 2**31])
 def test_dense_block_is_its_literal_definition(bottleneck, memory_format, comfortable, monkeypatch):
-    monkeypatch.setattr(densenet, "_COMFORTABLE", comfortable)
+    monkeypatch.setattr(_dense_block, "_COMFORTABLE", comfortable)
     block, maps, generator = random_block(bottleneck)
     reference = copy.deepcopy(block)
     ours = maps.clone(memory_format=memory_format).requires_grad_()
@@ -333,10 +333,10 @@ def test_dense_block_on_a_cpu_is_literal_only_while_that_takes_little_memory(bot
     block = DenseBlock(8, 16, 4, bottleneck).to(memory_format=torch.channels_last)
     maps = torch.randn(4, 8, 8, 8).to(memory_format=torch.channels_last)
     foreseen = 2 * sum(unit.norm.num_features for layer in block.layers for unit in layer) * 4 * 8 * 8 * 4
-    monkeypatch.setattr(densenet, "_COMFORTABLE", foreseen)
+    monkeypatch.setattr(_dense_block, "_COMFORTABLE", foreseen)
     literally = kept(block, maps)
     assert literally == pytest.approx(foreseen, rel=0.15)
-    monkeypatch.setattr(densenet, "_COMFORTABLE", foreseen - 1)
+    monkeypatch.setattr(_dense_block, "_COMFORTABLE", foreseen - 1)
     assert kept(block, maps) < literally / 3
 
 

@@ -177,7 +177,7 @@ def test_every_study_and_every_key_of_the_schema_is_described():
             for key, value in schema.items():
                 yield from undescribed(value, f"{where}.{key}")
 
-    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    schema = yaml.safe_load((ROOT / "workflow/neural_collapse/config/config.schema.yaml").read_text())
     assert not list(undescribed(schema, ""))
 
 

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, all_figures_but
 from fingerprint import LIBRARY, closure
 
 pytestmark = pytest.mark.xdist_group("workflow")
@@ -103,7 +103,7 @@ def test_a_stage_calls_its_layer_and_is_decided_by_the_study(layer):
     assert STAGES[layer]["matrix"] == STAGES["data"]["matrix"]
     assert STAGES[layer]["cmd"] == f"snakemake --cores all {layer} --config study=${{item.study}}"
     assert STAGES[layer]["params"] == [{"config.yaml": ["studies.${item.study}"]}]
-    assert {"Snakefile", "workflow/rules", "workflow/schemas"} <= set(STAGES[layer]["deps"])
+    assert {"Snakefile", "workflow/rules"} <= set(STAGES[layer]["deps"])
     environments = set(re.findall(r"envs/\w+\.yaml", (ROOT / f"workflow/rules/{layer}.smk").read_text()))
     assert environments <= set(STAGES[layer]["deps"])
     heavy = {f"{RESULTS}/{name}" for name in ("data", "checkpoints", "features")}
@@ -121,20 +121,20 @@ def test_every_committed_study_is_kept_by_dvc():
     assert len((ROOT / "workflow/dvc.yaml").read_text().splitlines()) < 230
 
 
-MINI = """\
+MINI = f"""\
   mini:
     measured_epochs: 2
     datasets:
-      digits: {train_per_class: 10}
-    training: {epochs: 2, batch_size: 50, learning_rate: 0.02, precision: float32}
+      digits: {{train_per_class: 10}}
+    training: {{epochs: 2, batch_size: 50, learning_rate: 0.02, precision: float32}}
     networks:
-      vgg11: {width: 0.0625}
+      vgg11: {{width: 0.0625}}
     runs:
-      digits-vgg11-mse: {}
-    attack: {images: 2, iterations: 1}
-    figures: [figure-07]
+      digits-vgg11-mse: {{}}
+    attack: {{images: 2, iterations: 1}}
+    leave_out: {all_figures_but("figure-07")}
     theory:
-      small: {classes: 3, examples_per_class: 4, features: 3, spectrum: [1, 2], horizon: 10}
+      small: {{classes: 3, examples_per_class: 4, features: 3, spectrum: [1, 2], horizon: 10}}
 """
 
 

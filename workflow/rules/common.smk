@@ -36,6 +36,9 @@ STEP = "python -m run_step --code {params.code} --reads {input} --makes {output}
 # A job's process reads the Snakefile anew, perhaps hours later: it gets the configuration that was planned with.
 PLANNED = Path(os.environ.get("NEURAL_COLLAPSE_PLAN", ""))
 
+# Why what has changed is said to change nothing: see `Records.accept`.
+ACCEPTS = config.pop("accept", None)
+
 try:
     if WITH_CONDA and not shutil.which("conda"):
         raise InputError(

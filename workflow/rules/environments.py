@@ -33,7 +33,7 @@ DECIDED_BY = {
     "collect_sweep": _TABLES,
     "summarise": _TABLES,
     "collect": _TABLES,
-    "claims": _TABLES,
+    "claims": (*_TABLES, "scipy"),
     "table": _TABLES,
     "figure": _PICTURES,
 }

@@ -53,7 +53,6 @@ LOOKS = workflow.output_settings.dryrun or {
     *("--report", "--lint", "--list", "--list-rules", "-l", "--list-target-rules", "--lt"),
 } & set(sys.argv)
 TOUCHES = {"--touch", "-t"} & set(sys.argv)
-ACCEPTS = config.get("accept")
 
 
 def keep_records():

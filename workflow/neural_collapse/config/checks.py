@@ -13,10 +13,10 @@ import jsonschema
 import yaml
 
 from ..errors import InputError, shortened
-from .declarations import LIBRARY, options_of_family
+from .declarations import options_of_family
 from .settings import training_schema
 
-_SCHEMA = LIBRARY.parent / "schemas" / "config.schema.yaml"
+_SCHEMA = Path(__file__).with_name("config.schema.yaml")
 
 
 _LARGEST_FILE = 2**20  # bytes

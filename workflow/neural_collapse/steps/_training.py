@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ..config.checks import check_schedule, check_setting
 from ..config.settings import TrainingSettings, training_schema
 from ..data.dataset import read_dataset
-from ..device import prepare_device
+from ..device import keep_freed_memory, prepare_device
 from ..train.resume import WorkingFolder, locked
 from ..train.training import EpochRecord, Training
 from ._options import key_value, setting
@@ -92,6 +92,7 @@ def working_training(
     Raises InputError in between once the training is asked to stop.
     """
     device = prepare_device(settings.precision, settings.threads)
+    keep_freed_memory()
     with stop_requests(options.stop_with_parent) as check:
         # Before the folder is made: what does not fit leaves nothing behind.
         training = Training(read_dataset(options.data), settings, device, between_batches=check)

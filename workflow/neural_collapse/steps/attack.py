@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from ..data.dataset import Dataset, read_dataset, standardise
-from ..device import use_strict_float32
+from ..device import prepare_device
 from ..metrics.adversarial import choose_images, deepfool, nearest_other, perturbation_sizes
 from ..metrics.tables import RunKey, write_measures
 from ..train.checkpoints import load_network
@@ -60,9 +60,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> list[tuple[int, str, str, float]]:
-    torch.set_num_threads(options.threads)
-    use_strict_float32()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = prepare_device("float32", options.threads)
     dataset = read_dataset(options.data)
     chosen = choose_images(len(dataset.test_images), options.images, seed=options.seed)
     images = torch.from_numpy(dataset.test_images[chosen]).to(device, memory_format=torch.channels_last)

@@ -4,11 +4,10 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from ..data.dataset import read_dataset
-from ..device import use_strict_float32
+from ..device import prepare_device
 from ..features.extraction import take_snapshots
 from ..features.moments import Snapshot, write_snapshots
 from ..train.checkpoints import load_network
@@ -42,9 +41,7 @@ def run(options: argparse.Namespace) -> None:
 def _take_all_snapshots(
     options: argparse.Namespace, check: Callable[[], None]
 ) -> tuple[list[int], dict[str, list[Snapshot]]]:
-    torch.set_num_threads(options.threads)
-    use_strict_float32()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = prepare_device("float32", options.threads)
     dataset = read_dataset(options.data)
     loss_options = dict(options.loss_options)
     epochs: list[int] = []
