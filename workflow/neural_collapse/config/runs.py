@@ -86,7 +86,10 @@ class Study:
 def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     """Check a configuration and build the study it names (or the one given).
 
-    Raises InputError, one sentence with the key, the value and what is allowed, for every mistake.
+    Raises
+    ------
+    InputError
+        One sentence with the key, the value and what is allowed, for every mistake.
     """
     config = checked(config)
     name = name or config["study"]
@@ -157,7 +160,10 @@ class DataSize:
 def published_size(settings: dict[str, Any], where: str) -> DataSize | None:
     """The size that published data have once prepared with a data set's `settings`; None of a user's own.
 
-    Raises InputError, one sentence that begins with `where`, for more examples than were published.
+    Raises
+    ------
+    InputError
+        One sentence that begins with `where`, for more examples than were published.
     """
     published = literals(f"data.sources.{settings['source']}").get("PUBLISHED")
     if published is None:

@@ -37,7 +37,10 @@ def take_snapshots(
     layers: whether to reduce the pooled activations at the end of each inner stage, too.
     device: one that has float64.
 
-    Raises InputError where a split has no example of some class, and where features are not finite.
+    Raises
+    ------
+    InputError
+        Where a split has no example of some class, and where features are not finite.
     """
     network = network.to(device, memory_format=torch.channels_last)
     weight = _host(network.classifier.weight.double())

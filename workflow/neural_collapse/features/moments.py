@@ -173,7 +173,13 @@ def write_snapshots(path: str | Path, epochs: list[int], snapshots: dict[str, li
 
 
 def read_snapshots(path: str | Path) -> Iterator[tuple[int, str, Snapshot]]:
-    """Give epoch, split ("train", "test") and snapshot, in that order; raises InputError where the file is no such."""
+    """Give epoch, split ("train", "test") and snapshot, in that order.
+
+    Raises
+    ------
+    InputError
+        Where the file is no such.
+    """
     arrays = read_arrays(path)
     if "epochs" not in arrays:
         raise InputError(

@@ -31,7 +31,12 @@ class System(NamedTuple):
 def system_grid(table: pd.DataFrame, ylabels: Sequence[str]) -> tuple[Figure, list[System]]:
     """An empty figure with a row for each of `ylabels` and a column for each system, the fewest classes first.
 
-    Time 0 is left out: it has no place on the axis. Raises InputError where there is no system.
+    Time 0 is left out: it has no place on the axis.
+
+    Raises
+    ------
+    InputError
+        Where there is no system.
     """
     table = table[table.time > 0]
     if table.empty:

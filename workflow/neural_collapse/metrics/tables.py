@@ -84,7 +84,10 @@ def write_measures(path: str | Path, run: RunKey, values: Iterable[tuple[int, st
 def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
     """Read tables of measures and put them together, sorted by their columns whatever the order of the files.
 
-    Raises InputError where a file is missing, is no such table, or where two files give a value for the same thing.
+    Raises
+    ------
+    InputError
+        Where a file is missing, is no such table, or where two files give a value for the same thing.
     """
     table = pd.concat([_read_table(path) for path in paths], ignore_index=True)
     key = COLUMNS[:-1]
@@ -209,7 +212,12 @@ def zero_error_epoch(run: pd.DataFrame, threshold: float = ZERO_ERROR) -> int | 
 def summarise(run: pd.DataFrame) -> dict[str, float | None]:
     """Of the rows of one run: its last epoch, both zero-error epochs (None: never), and its key measures at the end.
 
-    A measure that was not taken is left out; one that is not finite is None. Raises InputError for several runs.
+    A measure that was not taken is left out; one that is not finite is None.
+
+    Raises
+    ------
+    InputError
+        For several runs.
     """
     described = run[COLUMNS[:4]].drop_duplicates()
     if len(described) != 1:

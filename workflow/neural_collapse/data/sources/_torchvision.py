@@ -20,14 +20,17 @@ from ..preparation import RawDataset
 def published_copy(name: str, root: str | Path, checksums: dict[str, str]) -> Iterator[Path]:
     """Give `root` to a block that reads (or first downloads) a data set through torchvision.
 
-    Args:
-        name: the data set, for errors.
-        root: the folder of torchvision's data sets.
-        checksums: the MD5 of every file that the block reads, by its path in `root`.
+    Parameters
+    ----------
+    name: the data set, for errors.
+    root: the folder of torchvision's data sets.
+    checksums: the MD5 of every file that the block reads, by its path in `root`.
 
-    Raises:
-        InputError: where a file differs from the published one (it is never overwritten, nor read: some are pickles),
-            or the block could neither read nor download it.
+    Raises
+    ------
+    InputError
+        Where a file differs from the published one (it is never overwritten, nor read: some are pickles),
+        or the block could neither read nor download it.
     """
     if root is None:
         raise InputError(f"{name}: `root`, the folder of torchvision's data sets, is missing; name one.")
@@ -51,10 +54,11 @@ def published_copy(name: str, root: str | Path, checksums: dict[str, str]) -> It
 def load_idx(data_set: type, checksums: dict[str, str], root: str | Path) -> RawDataset:
     """Read MNIST, or a data set that looks like it, from its four idx files.
 
-    Args:
-        data_set: torchvision's class of it.
-        checksums: the MD5 of each *extracted* file by its name: torchvision verifies only the archives.
-        root: the folder of torchvision's data sets.
+    Parameters
+    ----------
+    data_set: torchvision's class of it.
+    checksums: the MD5 of each *extracted* file by its name: torchvision verifies only the archives.
+    root: the folder of torchvision's data sets.
     """
     name = data_set.__name__
     idx = torchvision.datasets.mnist

@@ -9,5 +9,6 @@ TRAIN_PER_CLASS = "all"
 PUBLISHED = {"channels": 3, "image_size": 32, "classes": 10, "train": 50_000, "test": 10_000}
 
 
-def load(*, path, root) -> RawDataset:
+def load(*, path: str | None, root: str | None) -> RawDataset:
+    """Read the copy at `root`, downloaded where there is none."""
     return load_cifar(torchvision.datasets.CIFAR10, root)

@@ -16,5 +16,6 @@ MD5 = {
 }
 
 
-def load(*, path, root) -> RawDataset:
+def load(*, path: str | None, root: str | None) -> RawDataset:
+    """Read the copy at `root`, downloaded where there is none."""
     return load_idx(torchvision.datasets.FashionMNIST, MD5, root)

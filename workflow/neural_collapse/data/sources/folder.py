@@ -19,8 +19,14 @@ TRAIN_PER_CLASS = "all"
 READS_PATH = True
 
 
-def load(*, path, root) -> RawDataset:
-    """Read every image; raises InputError where a folder is missing or a file is not an image like the others."""
+def load(*, path: str | None, root: str | None) -> RawDataset:
+    """Read every image.
+
+    Raises
+    ------
+    InputError
+        Where a folder is missing or a file is not an image like the others.
+    """
     if path is None:
         raise InputError("source 'folder': `path`, the folder of your images, is missing; name one.")
     folder = own_path(path)

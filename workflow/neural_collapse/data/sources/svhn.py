@@ -9,7 +9,7 @@ TRAIN_PER_CLASS = 4600
 PUBLISHED = {"channels": 3, "image_size": 32, "classes": 10, "train": 73_257, "test": 26_032}
 
 
-def load(*, path, root) -> RawDataset:
+def load(*, path: str | None, root: str | None) -> RawDataset:
     svhn = torchvision.datasets.SVHN
     checksums = {file: md5 for _, file, md5 in (svhn.split_list["train"], svhn.split_list["test"])}
     with published_copy("SVHN", root, checksums) as root:

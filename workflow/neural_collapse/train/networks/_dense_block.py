@@ -79,8 +79,10 @@ class DenseBlock(nn.Module):
         return F.relu(torch.addcmul(_by_channel(self.norm.bias), normalised, _by_channel(self.norm.weight)))
 
     def _update(self, units: list[_Unit], name: str, measured: Tensor) -> None:
-        """Move running statistics as the batch norms would: the first unit of a layer reads the block's channels so
-        far, its second what the first gives."""
+        """Move running statistics as the batch norms would.
+
+        The first unit of a layer reads the block's channels so far, its second what the first gives.
+        """
         norms = [unit.norm for unit in units] + [self.norm]
         pieces = measured.split([units[0].norm.num_features] + [unit.convolution.out_channels for unit in units])
         units_a_layer = len(self.layers[0])
