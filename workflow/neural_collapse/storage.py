@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], metadata: dict[str, object] | None = None) -> None:
+def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], metadata: Mapping[str, object] | None = None) -> None:
     """Write named arrays, and a few plain values about them, as one safetensors file; the same bytes every time.
 
     All metadata is one entry, because safetensors writes several in a random order.

@@ -262,7 +262,7 @@ def _allowed(schema: dict[str, Any]) -> str:
         "uniqueItems": "without repeats",
     }
     kinds = {"integer": "a whole number", "number": "a number", "array": "a list", "object": "a table"}
-    kind = kinds.get(schema.get("type"), "a text")
+    kind = kinds.get(schema.get("type", ""), "a text")
     return " ".join(
         [kind, " and ".join(text.format(schema[key]) for key, text in words.items() if key in schema)]
     ).strip()

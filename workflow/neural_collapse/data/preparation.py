@@ -120,7 +120,7 @@ def prepare(
     _check("train", raw.train_images, raw.train_labels, name, raw.class_names)
     chosen = _sample("train", raw.train_labels, train_per_class, name, raw.class_names, seed)
     test_images, test_labels = raw.test_images, raw.test_labels
-    if test_images is None:
+    if test_images is None or test_labels is None:
         left = np.setdiff1d(np.arange(len(raw.train_labels)), chosen)
         if not len(left):
             raise InputError(

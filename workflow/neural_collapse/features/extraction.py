@@ -1,5 +1,7 @@
 """What a network makes of a data set, reduced to what the measures need of it (`moments.Snapshot`)."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -119,7 +121,7 @@ def _logits(features: Tensor, classifier: torch.nn.Linear) -> Tensor:
     return torch.cat([values.double() @ weight.T + bias for values in features.split(_BATCH)])
 
 
-def _class_losses(logits: Tensor, labels: np.ndarray, loss) -> np.ndarray:
+def _class_losses(logits: Tensor, labels: np.ndarray, loss: Callable[[Tensor, Tensor], Tensor]) -> np.ndarray:
     """The mean of a loss over the examples of each class, (C,) float64."""
     truth = torch.from_numpy(labels).to(logits.device)
     members = (truth == class_ for class_ in range(logits.shape[1]))

@@ -207,7 +207,7 @@ def _snapshot(tree: dict[str, Any]) -> Snapshot:
 
 
 def _flatten(tree: dict[str, Any], prefix: str) -> dict[str, np.ndarray]:
-    flat = {}
+    flat: dict[str, np.ndarray] = {}
     for name, value in tree.items():
         if isinstance(value, dict):
             flat |= _flatten(value, f"{prefix}/{name}")

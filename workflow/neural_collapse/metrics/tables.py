@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -135,7 +135,7 @@ def read_checks(path: str | Path) -> pd.DataFrame:
     return read_csv(path, dtype={"check": str, "statement": str, "value": "float64", "bound": "float64"})
 
 
-def read_csv(path: str | Path, **options) -> pd.DataFrame:
+def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
     """Read a table of `write_csv`; raises InputError where it is missing or damaged.
 
     Since pandas 3.1, a float is read back as the very float64 that was written.
@@ -165,7 +165,7 @@ def runs(table: pd.DataFrame) -> Iterator[tuple[RunKey, pd.DataFrame]]:
         yield run, groups[run]
 
 
-def _in_paper_order(run: RunKey):
+def _in_paper_order(run: RunKey) -> tuple[object, ...]:
     return (
         order(run.dataset, DATASETS),
         order(family(run.network), FAMILIES),

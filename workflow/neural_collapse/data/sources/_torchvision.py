@@ -17,7 +17,7 @@ from ..preparation import RawDataset
 
 
 @contextlib.contextmanager
-def published_copy(name: str, root: str | Path, checksums: dict[str, str]) -> Iterator[Path]:
+def published_copy(name: str, root: str | Path | None, checksums: dict[str, str]) -> Iterator[Path]:
     """Give `root` to a block that reads (or first downloads) a data set through torchvision.
 
     Parameters
@@ -51,7 +51,7 @@ def published_copy(name: str, root: str | Path, checksums: dict[str, str]) -> It
         ) from None
 
 
-def load_idx(data_set: type, checksums: dict[str, str], root: str | Path) -> RawDataset:
+def load_idx(data_set: type, checksums: dict[str, str], root: str | Path | None) -> RawDataset:
     """Read MNIST, or a data set that looks like it, from its four idx files.
 
     Parameters
@@ -75,7 +75,7 @@ def load_idx(data_set: type, checksums: dict[str, str], root: str | Path) -> Raw
     return RawDataset(images[0][:, None], labels[0], images[1][:, None], labels[1], tuple(data_set.classes))
 
 
-def load_cifar(data_set: type, root: str | Path) -> RawDataset:
+def load_cifar(data_set: type, root: str | Path | None) -> RawDataset:
     """Read CIFAR10 or CIFAR100 (`data_set`: torchvision's class) from its pickles, verified before they are opened."""
     batches = [*data_set.train_list, *data_set.test_list, (data_set.meta["filename"], data_set.meta["md5"])]
     checksums = {f"{data_set.base_folder}/{file}": md5 for file, md5 in batches}

@@ -20,7 +20,7 @@ READS_PATH = True
 _NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 
 
-def load(*, path: str | None, root: str | None) -> RawDataset:
+def load(*, path: str | Path | None, root: str | Path | None) -> RawDataset:
     """Read the file.
 
     Raises

@@ -11,6 +11,8 @@ A CPU takes up to a fifth longer this way than literally, so that it does litera
 `_COMFORTABLE` bytes.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -119,7 +121,9 @@ class _NormalisedChannels(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, maps: Tensor, eps: float, units_a_layer: int, *parameters: Tensor):
+    def forward(
+        ctx: Any, maps: Tensor, eps: float, units_a_layer: int, *parameters: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         layers = _layers(parameters, units_a_layer)
         channels, growth = maps.shape[1], _growth(layers)
         buffer = _empty_maps(maps, channels + growth * len(layers))
@@ -145,7 +149,7 @@ class _NormalisedChannels(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor, *_):
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         buffer, *saved = ctx.saved_tensors
         units = ctx.units
         parameters, bottlenecks = saved[: 3 * units], saved[3 * units : -units - 1]

@@ -7,7 +7,7 @@ from ...errors import InputError
 from ...vision import torchvision
 from ._network import Network
 
-OPTIONS = {}
+OPTIONS = {}  # type: ignore[var-annotated]
 
 
 def build(name: str, *, in_channels: int, classes: int, image_size: int) -> Network:
