@@ -54,6 +54,14 @@ class Oracle:
         values = mp.eigsy(m * _pseudo_inverse(self.within) * m.T, eigvals_only=True)
         return sorted((mp.sqrt(abs(value)) for value in values), reverse=True)[: self.classes - 1]
 
+    def regularised_snr(self, lam: float) -> list[mp.mpf]:
+        lam = mp.mpf(lam)
+        size, kappa = len(self.global_mean), lam / (1 + lam)
+        noise = self.within + lam * mp.eye(size) + kappa * _outer(self.global_mean, self.global_mean)
+        m = _rows(self.centred)
+        values = mp.eigsy(m * _pseudo_inverse(noise) * m.T, eigvals_only=True)
+        return sorted((mp.sqrt(abs(value)) for value in values), reverse=True)[: self.classes - 1]
+
     def _of_examples(self, weights, offsets):
         wrong = mismatched = 0
         margins = [[] for _ in range(self.classes)]
@@ -80,6 +88,7 @@ class Oracle:
         return {
             "nc1": _trace(self.within * _pseudo_inverse(self.between)) / self.classes,
             **self._of_frame(self.centred, pairs, "means"),
+            "global_mean_ratio": _norm(self.global_mean) / _average([_norm(mean) for mean in self.centred]),
             **self._of_frame(weights, pairs, "classifier"),
             "self_duality": _dot(duality, duality),
             "alignment": _average([_cosine(w, m) for w, m in zip(weights, self.centred, strict=True)]),
@@ -122,6 +131,9 @@ class Oracle:
             [mp.matrix([*w, b] if bias is not None else [*w]) for w, b in zip(weights, offsets, strict=True)]
         )
         best = _rows(means) / self.classes * _pseudo_inverse(second_moment)
+        # The projection on the span of the rows of A is A^+ A = A^T (A A^T)^+ A.
+        span = _rows(means).T * _pseudo_inverse(_rows(means) * _rows(means).T) * _rows(means)
+        along = (weight - best) * span
         nc1_within = _trace(best * within * best.T) / 2
         nc1_decay = mp.mpf(lam) / 2 * _trace(best * best.T)
         nc23 = mp.mnorm(best * _rows(means).T - mp.eye(self.classes), "f") ** 2 / (2 * self.classes)
@@ -134,6 +146,8 @@ class Oracle:
             "loss_nc23": nc23,
             "loss_perp": _trace((weight - best) * second_moment * (weight - best).T) / 2,
             "classifier_distance": mp.mnorm(weight - best, "f") / mp.mnorm(best, "f"),
+            "distance_in_span": mp.mnorm(along, "f") / mp.mnorm(best, "f"),
+            "distance_outside_span": mp.mnorm(weight - best - along, "f") / mp.mnorm(best, "f"),
         }
 
     def _extended(self, lam, bias):

@@ -9,7 +9,15 @@ from sklearn.datasets import load_digits
 
 from neural_collapse.__main__ import main
 from neural_collapse.data.dataset import Dataset, write_dataset
-from neural_collapse.metrics.adversarial import choose_images, deepfool, nearest_other, perturbation_sizes
+from neural_collapse.metrics.adversarial import (
+    bisect,
+    choose_images,
+    ddn,
+    deepfool,
+    least_perturbations,
+    nearest_other,
+    perturbation_sizes,
+)
 from neural_collapse.train import networks
 from neural_collapse.train.checkpoints import write_checkpoint
 
@@ -124,6 +132,61 @@ def test_images_do_not_influence_each_other(network, attacked):
     assert torch.allclose(alone, perturbations[7:9], rtol=1e-3, atol=1e-4)
 
 
+@pytest.fixture(scope="module", params=["vgg11", "resnet18", "densenet40"])
+def saturated(request, digits):
+    """Small networks trained with MSE on few digits: nearly flat about most images, where DeepFool goes a long way."""
+    options = {"growth_rate": 4, "compression": 0.5} if request.param == "densenet40" else {"width": 0.0625}
+    network = networks.build(request.param, in_channels=1, classes=10, image_size=8, seed=0, **options)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=2e-3)
+    for _ in range(6):
+        for batch in torch.arange(640).split(64):
+            optimizer.zero_grad()
+            targets = torch.nn.functional.one_hot(digits[1][batch], 10).float()
+            torch.nn.functional.mse_loss(network(digits[0][batch]), targets).backward()
+            optimizer.step()
+    return network.eval().requires_grad_(False)
+
+
+def test_ddn_agrees_with_foolbox(saturated, digits):
+    """Its cross entropy, its radius of 1 for every image: other gradients and another start, the same boundary."""
+    images = digits[0][1280:1290]
+    model = foolbox.PyTorchModel(saturated, bounds=(-100, 100), device="cpu")
+    theirs = foolbox.attacks.DDNAttack(init_epsilon=1.0, steps=200).run(model, images, saturated(images).argmax(1))
+    theirs, _ = bisect(saturated, images, theirs - images)
+    ours, fooled = ddn(saturated, images, norms(images) / 10)
+    assert fooled.all()
+    ours, _ = bisect(saturated, images, ours)
+    assert ours.flatten(1).norm(dim=1).median() == pytest.approx(
+        theirs.flatten(1).norm(dim=1).median().item(), rel=0.02
+    )
+
+
+def test_the_least_perturbation_is_no_further_than_what_bounds_it(saturated, digits):
+    """It changes the prediction, and is no longer than DeepFool's or the way to any image classified otherwise."""
+    images, others = digits[0][1280:1300], digits[0][:300]
+    found, fooled = deepfool(saturated, images, iterations=ITERATIONS, overshoot=OVERSHOOT)
+    least, any_ = least_perturbations(saturated, images, found, others.split(70))
+    assert any_.all()
+    predicted, elsewhere = saturated(images).argmax(1), saturated(others).argmax(1)
+    assert (saturated(images + least).argmax(1) != predicted).all()
+    assert (saturated(images + 0.98 * least).argmax(1) == predicted).float().mean() > 0.9  # at the boundary
+    sizes = norms(least)
+    for image, class_, size in zip(images, predicted, sizes, strict=True):
+        ways = norms(others[elsewhere != class_] - image)
+        assert size <= ways.min() * (1 + 1e-6)
+    assert (sizes[fooled] <= norms(found)[fooled] * (1 + 1e-6)).all()
+
+
+def test_bisection_finds_the_boundary_and_tells_what_it_cannot_shorten():
+    def beyond_one(images):
+        return torch.stack([1 - images.sum(1), images.sum(1) - 1], 1)
+
+    images, ways = torch.zeros(2, 2), torch.tensor([[3.0, 0.0], [0.5, 0.0]])
+    shortened, fooled = bisect(beyond_one, images, ways)
+    assert fooled.tolist() == [True, False]
+    assert 1 <= shortened[0].sum() <= 1 + 1e-4
+
+
 def test_counts_images_that_could_not_be_fooled():
     def indifferent(images):  # flat but for a slope on images with a positive sum
         return torch.stack([images.sum(1).relu(), torch.full((len(images),), 0.5)], 1)
@@ -188,7 +251,10 @@ def test_the_step_records_both_spaces_and_the_failures(tmp_path, network, digits
     assert set(table["split"]) == {"test"}
     values = table.pivot(index="epoch", columns="measure", values="value")
     assert list(values.index) == [3, 12]
+    least = values.pop("robustness__minimum")
     assert values.loc[3].equals(values.loc[12])  # the same network, images and seed
+    assert np.isnan(least[3]), "the network has no zero train error, so that its last epoch alone is looked at"
+    assert 0 < least[12] <= values["robustness"][12]
 
     chosen = choose_images(len(pixels) - 1280, 20, seed=4)
     clean = torch.tensor(pixels[1280:][chosen] / 255, dtype=torch.float32)

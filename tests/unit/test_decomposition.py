@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from oracle import Oracle
 
 from neural_collapse.features.moments import Moments, class_moments
-from neural_collapse.metrics.decomposition import decompose_loss, least_squares_classifier, snr_spectrum, snr_support
+from neural_collapse.metrics.decomposition import (
+    decompose_loss,
+    least_squares_classifier,
+    regularised_snr,
+    snr_spectrum,
+    snr_support,
+)
 
 LAMBDAS = (0.0, 1e-6, 1e-4, 1e-2, 1.0)
 
@@ -138,3 +144,33 @@ def test_snr_spectrum_reports_what_a_singular_covariance_hides():
     rank, unseen = snr_support(moments)
     assert rank == 5
     assert unseen == pytest.approx(variances[1] / variances[0])
+
+
+@pytest.mark.parametrize("lam", [1e-4, 1e-2, 1.0])
+@pytest.mark.parametrize("kept", ["covariance", "eigenvalues"])
+@pytest.mark.parametrize("name", CASES)
+def test_the_regularised_spectrum_decides_the_loss(name, kept, lam):
+    """The spectrum is that of 50 digits, and the law gives L_LS at any global mean, collapse and rank."""
+    case = CASES[name]
+    classes = len(case.weight)
+    moments = class_moments(case.features, case.labels, classes)
+    if kept == "eigenvalues":
+        moments, _ = spectral(moments)
+    found, law = regularised_snr(moments, lam)
+    oracle = Oracle(case.features, case.labels, classes)
+    expected = [float(omega) for omega in oracle.regularised_snr(lam)]
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9 * max(expected))
+    exact = oracle.measures(case.weight, case.bias, lam)["loss_ls"]
+    assert law == pytest.approx(float(exact), rel=1e-9 if "large mean" in name else 1e-12)
+    if "large mean" not in name:
+        assert law == pytest.approx(decompose_loss(moments, 0 * case.weight, case.bias, lam)["loss_ls"], rel=1e-12)
+
+
+@pytest.mark.parametrize("with_bias", [True, False], ids=["bias", "no bias"])
+@pytest.mark.parametrize("name", CASES)
+def test_the_parts_of_the_distance_add_up(name, with_bias):
+    case = CASES[name]
+    moments = class_moments(case.features, case.labels, len(case.weight))
+    terms = decompose_loss(moments, case.weight, case.bias if with_bias else None, 1e-2)
+    parts = terms["distance_in_span"] ** 2 + terms["distance_outside_span"] ** 2
+    assert parts == pytest.approx(terms["classifier_distance"] ** 2, rel=1e-12)

@@ -126,6 +126,42 @@ def test_losses_other_than_mse_are_recorded_alone(dataset, rows):
     assert snapshot_measures(scaled, loss="scaled_mse", weight_decay=5e-3)["loss"] == pytest.approx(expected)
 
 
+def test_batch_statistics_are_those_of_training(dataset):
+    """Against features of every batch by a network in train mode, which afterwards is as it was before."""
+    network = Small()
+    network.stages["second"] = nn.Sequential(nn.Linear(20, 6), nn.BatchNorm1d(6))
+    network.eval()
+    before = {name: values.clone() for name, values in network.state_dict().items()}
+    taken = take_snapshots(network, dataset, "mse", {}, seed=3, layers=False, batch_statistics=64, device="cpu")
+    assert all(torch.equal(values, before[name]) for name, values in network.state_dict().items())
+    assert taken["test"].batch_statistics is None
+    assert snapshots(dataset)["train"].batch_statistics is None, "not asked for"
+    assert not any(module.training for module in network.modules() if isinstance(module, nn.BatchNorm1d))
+
+    order = np.random.default_rng(3).permutation(1200)
+    features = np.empty((1200, 6))
+    network.train()
+    for last in [*range(64, 1200, 64), 1200]:
+        images = torch.from_numpy(dataset.train_images[order[last - 64 : last]])
+        fresh = 64 if last < 1200 else 1200 % 64
+        with torch.no_grad():
+            found = network.features(standardise(images, dataset.mean, dataset.std)).double().numpy()
+        features[order[last - fresh : last]] = found[-fresh:]
+    weight, bias = (values.detach().double().numpy() for values in network.classifier.parameters())
+    expected = collapse_measures(features, dataset.train_labels, weight, bias, weight_decay_lambda=0.0075)
+    found = snapshot_measures(taken["train"], loss="mse", weight_decay=0.005)
+    for name in ("nc1", "loss", "loss_ls", "loss_nc1", "loss_nc23", "loss_perp", "classifier_distance"):
+        assert found[f"{name}__batch_statistics"] == pytest.approx(expected[name], rel=1e-7)
+        assert found[name] != pytest.approx(expected[name], rel=1e-3)
+
+
+def test_the_law_under_weight_decay_is_recorded(dataset):
+    found = snapshot_measures(snapshots(dataset)["train"], loss="mse", weight_decay=0.005)
+    assert found["law_residual"] <= 1e-12
+    assert found["snr_regularised_ratio"] == found["snr_regularised_2"] / found["snr_regularised_1"]
+    assert "snr_regularised_3" not in found
+
+
 def test_inner_layers(dataset, rows):
     def first_layer(split):
         images = torch.from_numpy(getattr(dataset, f"{split}_images"))

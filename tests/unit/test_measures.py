@@ -101,7 +101,8 @@ def test_only_lengths_depend_on_the_scale_of_features_and_classifier(case, scale
         measure(scaled, lam=0.0)
         for scaled in (case, Case(case.features * scale, case.labels, case.weight / scale, case.bias))
     )
-    for name in ("norm_means", "norm_classifier", "classifier_distance"):
+    distances = ("classifier_distance", "distance_in_span", "distance_outside_span")
+    for name in ("norm_means", "norm_classifier", *distances):
         del expected[name], found[name]
     assert found == pytest.approx(expected, rel=1e-7, abs=1e-9)
 

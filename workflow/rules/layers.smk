@@ -32,7 +32,7 @@ LAYERS = {
         *made_by(rules.summarise, run=RUNS),
         *made_by(rules.collect),
     ],
-    "theory": made_by(rules.simulate_central_path, system=STUDY.theory),
+    "theory": [*made_by(rules.simulate_central_path, system=STUDY.theory), *made_by(rules.check_theory)],
     "figures": [
         *made_by(rules.figure, figure=STUDY.figures),
         *made_by(rules.table),

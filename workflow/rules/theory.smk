@@ -13,3 +13,19 @@ rule simulate_central_path:
         "Simulate the central path of {wildcards.system}"
     shell:
         STEP + "simulate-central-path {params.settings} --output {output} > {log} 2>&1"
+
+
+rule check_theory:
+    output:
+        f"{RESULTS}/theory/checks.csv",
+    log:
+        f"{LOGS}/theory/checks.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("check_theory"),
+        environment=pins("steps.check_theory"),
+    message:
+        "Check what the paper proves"
+    shell:
+        STEP + "check-theory --output {output} > {log} 2>&1"

@@ -1,5 +1,6 @@
 """What a network makes of a data set, reduced to what the measures need of it (`moments.Snapshot`)."""
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor
 from ..data.dataset import Dataset, standardise
 from ..train.losses import loss_function
 from .accumulation import CollapseAccumulator
-from .moments import Layer, Moments, Sample, Snapshot, example_measures, nearest_centres
+from .moments import BatchStatistics, Layer, Moments, Sample, Snapshot, example_measures, nearest_centres
 
 _BATCH = 512  # images, and examples in float64, at a time
 SAMPLE_SIZE = 1000  # examples of each split kept one by one (`moments.Sample`)
@@ -24,6 +25,7 @@ def take_snapshots(
     *,
     seed: int,
     layers: bool,
+    batch_statistics: int | None = None,
     device: torch.device | str,
 ) -> dict[str, Snapshot]:
     """Reduce the features of both splits, "train" and "test", to snapshots.
@@ -37,6 +39,8 @@ def take_snapshots(
     loss, loss_options: what it was trained on (`losses.loss_function`).
     seed: chooses the sample of at most 1,000 examples of each split.
     layers: whether to reduce the pooled activations at the end of each inner stage, too.
+    batch_statistics: the size of the batches by whose statistics batch norm makes the train split's features once
+        more, as in training; None leaves that out.
     device: one that has float64.
 
     Raises
@@ -51,6 +55,7 @@ def take_snapshots(
         "train": (dataset.train_images, dataset.train_labels),
         "test": (dataset.test_images, dataset.test_labels),
     }
+    batches = _batch_statistics(network, dataset, weight, batch_statistics, seed=seed, device=device)
     streams = np.random.SeedSequence(seed).spawn(len(splits))
     snapshots: dict[str, Snapshot] = {}
     for (split, (images, labels)), stream in zip(splits.items(), streams, strict=True):
@@ -83,8 +88,38 @@ def take_snapshots(
                 )
                 for name, (layer_moments, _) in spectra.items()
             },
+            batch_statistics=batches if split == "train" else None,
         )
     return snapshots
+
+
+def _batch_statistics(
+    network: torch.nn.Module,
+    dataset: Dataset,
+    weight: np.ndarray,
+    batch_size: int | None,
+    *,
+    seed: int,
+    device: torch.device | str,
+) -> BatchStatistics | None:
+    """What batch norm in train mode makes of the train split, in batches drawn by seed; the network stays as it is."""
+    network = copy.deepcopy(network)  # running statistics move in train mode
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
+    if batch_size is None or not norms:
+        return None
+    for module in norms:
+        module.train()
+    order = np.random.default_rng(seed).permutation(len(dataset.train_labels))
+    batches = []
+    for start in range(0, len(order), batch_size):
+        new = len(order[start : start + batch_size])
+        # The last batch is filled up with examples that were seen: training has no smaller batches.
+        chosen = order[max(0, start + new - batch_size) : start + new]
+        images = torch.from_numpy(dataset.train_images[chosen]).to(device, memory_format=torch.channels_last)
+        batches.append(network.features(standardise(images, dataset.mean, dataset.std))[-new:])
+    labels = dataset.train_labels[order]
+    moments, axes = _spectral_moments(torch.cat(batches), labels, np.bincount(labels, minlength=len(weight)))
+    return BatchStatistics(moments, weight @ axes)
 
 
 def _activations(

@@ -60,6 +60,17 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False)
+class BatchStatistics:
+    """The features as training sees them, batch norm by the statistics of each batch: moments (spectral).
+
+    weight: W (C, P), in the same coordinates.
+    """
+
+    moments: Moments
+    weight: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """One split of a data set as one network sees it: all that the measures need, for any weight decay.
 
@@ -69,6 +80,7 @@ class Snapshot:
     examples: the measures of `example_measures`, their centres the class means of the train split.
     class_losses: mean over each class of the loss trained on, without weight decay, (C,).
     layers: by name; empty where they weren't asked for.
+    batch_statistics: of the train split, where they were asked for and the network has batch norm.
     """
 
     class_counts: np.ndarray
@@ -80,6 +92,7 @@ class Snapshot:
     bias: np.ndarray | None = None
     train_means: np.ndarray | None = None
     layers: dict[str, Layer] = field(default_factory=dict)
+    batch_statistics: BatchStatistics | None = None
 
 
 def class_moments(features: np.ndarray, labels: np.ndarray, classes: int) -> Moments:
@@ -172,6 +185,9 @@ def write_snapshots(path: str | Path, epochs: list[int], snapshots: dict[str, li
     write_arrays(path, arrays)
 
 
+_LARGEST = 1e77  # the square of the largest float32
+
+
 def read_snapshots(path: str | Path) -> Iterator[tuple[int, str, Snapshot]]:
     """Give epoch, split ("train", "test") and snapshot, in that order.
 
@@ -187,8 +203,8 @@ def read_snapshots(path: str | Path) -> Iterator[tuple[int, str, Snapshot]]:
         )
     for name, array in arrays.items():
         # A margin is no number where a class has no direction; nothing else may be.
-        if "cosine_margin" not in name and not np.isfinite(array).all():
-            raise InputError(f"{path}: {name} is not finite; make the file again.")
+        if "cosine_margin" not in name and not (np.abs(array) < _LARGEST).all():
+            raise InputError(f"{path}: {name} holds what no network's features give; make the file again.")
     try:
         for i, epoch in enumerate(arrays.pop("epochs")):
             tree = _nest({name: stack[i] for name, stack in arrays.items()})
@@ -203,6 +219,8 @@ def _snapshot(tree: dict[str, Any]) -> Snapshot:
         name: Layer(Moments(**layer["moments"]), layer["ncc_mismatch"])
         for name, layer in tree.pop("layers", {}).items()
     }
+    if (batches := tree.pop("batch_statistics", None)) is not None:
+        tree["batch_statistics"] = BatchStatistics(Moments(**batches["moments"]), batches["weight"])
     return Snapshot(moments=Moments(**tree.pop("moments")), sample=Sample(**tree.pop("sample")), layers=layers, **tree)
 
 

@@ -48,18 +48,27 @@ def decompose_loss(
     `loss_nc23`            L_NC2/3 = 1/(2C) ‖W_LS M + b_LS 1^T - I‖²
     `loss_perp`            L_perp = L - L_LS, as the quadratic form in W - W_LS and b - b_LS
     `classifier_distance`  ‖(W - W_LS, b - b_LS)‖ / ‖(W_LS, b_LS)‖: how far W is from stationary
+    `distance_in_span`, `distance_outside_span`
+                           its parts along the extended class means (mu_c, 1), or mu_c without bias, and orthogonal to
+                           them, where little but weight decay moves W; their squares add up to its square
     """
     targets = np.eye(len(weight))
     within_class = _within_class(moments.class_means, moments.within_class_covariance, weight_decay_lambda)
     means, weight = within_class.rotated(moments.class_means), within_class.rotated(weight)
     moments = Moments(means, within_class.covariance, moments.class_variances)
     best_weight, best_bias = _least_squares_classifier(means, within_class, weight_decay_lambda, bias is not None)
+    span = _span(means, extended=bias is not None)
     if bias is None:
         bias = np.zeros(len(weight))
     difference = weight - best_weight, bias - best_bias
     within, between, decay = _loss_terms(moments, best_weight, best_bias, targets, weight_decay_lambda)
+    along = np.column_stack(difference) @ span.T
+    outside = np.column_stack(difference) - along @ span
     with np.errstate(divide="ignore", invalid="ignore"):
-        distance = np.sqrt(_squared_norm(*difference) / _squared_norm(best_weight, best_bias))
+        distances = np.sqrt(
+            np.array([_squared_norm(*difference), (along**2).sum(), (outside**2).sum()])
+            / _squared_norm(best_weight, best_bias)
+        )
     return {
         "loss": sum(_loss_terms(moments, weight, bias, targets, weight_decay_lambda)),
         "loss_ls": within + between + decay,
@@ -68,7 +77,9 @@ def decompose_loss(
         "loss_nc1_decay": decay,
         "loss_nc23": between,
         "loss_perp": sum(_loss_terms(moments, *difference, np.zeros_like(targets), weight_decay_lambda)),
-        "classifier_distance": float(distance),
+        **dict(
+            zip(("classifier_distance", "distance_in_span", "distance_outside_span"), distances.tolist(), strict=True)
+        ),
     }
 
 
@@ -185,6 +196,60 @@ def principal_class_means(class_means: np.ndarray, origin: np.ndarray) -> tuple[
     # Compared with the means themselves: that is what they are rounded to, before the origin is subtracted.
     kept = scale > _rounding(class_means)
     return left[:, kept], scale[kept], right[kept]
+
+
+def _span(class_means: np.ndarray, *, extended: bool) -> np.ndarray:
+    """Orthonormal rows (k, P+1) that span the class means followed by a 1 where `extended`, by a 0 where not."""
+    if not extended:
+        _, _, rows = principal_class_means(class_means, np.zeros(class_means.shape[1]))
+        return np.column_stack([rows, np.zeros(len(rows))])
+    # Their differences first, as they stand: beside a large mean they would be lost.
+    mean = class_means.mean(0)
+    _, _, rows = principal_class_means(class_means, mean)
+    rows = np.column_stack([rows, np.zeros(len(rows))])
+    rest = np.append(mean, 1.0)
+    for _ in range(2):  # the second time removes what rounding left
+        rest = rest - rest @ rows.T @ rows
+    return np.vstack([rows, rest / np.linalg.norm(rest)])
+
+
+def regularised_snr(moments: Moments, weight_decay_lambda: float) -> tuple[np.ndarray, float]:
+    """The spectrum that decides L_LS under weight decay, and the L_LS that it gives (docs/theory.md, "The loss").
+
+    With kappa = lambda/(1+lambda), omega'_1 >= ... >= omega'_{C-1}, float64, are the singular values of
+    (Sigma_W + lambda I + kappa mu_G mu_G^T)^{-1/2} Mdot, and for the least-squares classifier with bias
+
+        L_LS = 1/2 sum_{j<C} 1/(C + omega'_j²) + kappa/(2C) / (1 + kappa mu_G^T (Sigma_T + lambda I)^{-1} mu_G).
+
+    Parameters
+    ----------
+    moments: of the features.
+    weight_decay_lambda: lambda >= 0. Without any, what rounding hides is treated as in `least_squares_classifier`.
+    """
+    classes = len(moments.class_means)
+    kappa = weight_decay_lambda / (1 + weight_decay_lambda)
+    within_class = _within_class(moments.class_means, moments.within_class_covariance, weight_decay_lambda)
+    means = within_class.rotated(moments.class_means)
+    mean = means.mean(0)
+    signal = within_class.divide((means - mean).T)
+    offset = within_class.divide(mean[:, None])[:, 0]
+
+    # (I + x x^T)^{-1/2} = I - (1 - (1 + ‖x‖²)^{-1/2}) x x^T/‖x‖² with x = sqrt(kappa) D^{-1/2} mu_G
+    shrunk = np.array(signal)
+    if squared := kappa * (offset @ offset):
+        direction = offset / np.linalg.norm(offset)
+        shrunk -= np.outer((1 - 1 / np.sqrt(1 + squared)) * direction, direction @ signal)
+    found = np.linalg.svd(shrunk, compute_uv=False)
+    spectrum = np.zeros(classes - 1)
+    spectrum[: len(found)] = found[: len(spectrum)]
+
+    # mu_G^T (Sigma_T + lambda I)^{-1} mu_G, along the singular vectors of D^{-1/2} Mdot and beside them
+    axes, scale, _ = np.linalg.svd(signal, full_matrices=False)
+    along = axes.T @ offset
+    beside = offset - axes @ along
+    seen = beside @ beside + (along**2 * classes / (classes + scale**2)).sum()
+    loss = (1 / (classes + spectrum**2)).sum() / 2 + kappa / (2 * classes) / (1 + kappa * seen)
+    return spectrum, float(loss)
 
 
 def snr_spectrum(moments: Moments) -> np.ndarray:

@@ -19,9 +19,12 @@ from .decomposition import (
     decompose_loss,
     principal_class_means,
     quadratic_form,
+    regularised_snr,
     snr_spectrum,
     snr_support,
 )
+
+_OF_BATCHES = ("loss", "loss_ls", "loss_nc1", "loss_nc23", "loss_perp", "classifier_distance")
 
 
 def collapse_measures(
@@ -82,6 +85,11 @@ def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> 
     `loss`, ...             trained on "mse": `decompose_loss` with lambda = C/2 times the weight decay, for which SGD's
                             stationary W is W_LS; otherwise `loss` alone, the mean loss without weight decay
     `loss__half_wd`, ...    "mse" only: `decompose_loss` with lambda = half the weight decay (HPD's published notebook)
+    `snr_regularised_1`, ...  "mse" only: omega'_1 >= omega'_2 >= ..., of the covariance with weight decay
+                            (`regularised_snr`); `snr_regularised_ratio`, the least over the greatest
+    `nc1__batch_statistics`, ...  "mse" only: NC1 and the terms of the loss, of the train split as batch norm in train
+                            mode makes it, where `extract-features` was asked for that
+    `law_residual`          "mse" only: |L_LS of that spectrum / `loss_ls` - 1|, which is rounding
     `nc1__train_means`      test split only: NC1 with both covariances about the class means of the train split
     `snr_1`, `snr_2`, ...   omega_1 >= omega_2 >= ... (`snr_spectrum`)
     `snr_rank`              rank of Sigma_W, where `snr_unseen` is the share of Tr Sigma_B in its null space
@@ -98,12 +106,27 @@ def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> 
         measures[f"ncc_mismatch__{name}"] = layer.ncc_mismatch
     if loss != "mse":
         return measures | {"loss": float(snapshot.class_losses.mean())}
+    weight_decay_lambda = len(weight) * weight_decay / 2
+    terms = decompose_loss(moments, weight, snapshot.bias, weight_decay_lambda)
     half = decompose_loss(moments, weight, snapshot.bias, weight_decay / 2)
-    return (
-        measures
-        | decompose_loss(moments, weight, snapshot.bias, len(weight) * weight_decay / 2)
-        | {f"{name}__half_wd": value for name, value in half.items()}
-    )
+    measures |= terms | {f"{name}__half_wd": value for name, value in half.items()}
+    if snapshot.batch_statistics is not None:
+        batches = snapshot.batch_statistics
+        of_batches = decompose_loss(batches.moments, batches.weight, snapshot.bias, weight_decay_lambda)
+        of_batches = {name: of_batches[name] for name in _OF_BATCHES} | {"nc1": variability_collapse(batches.moments)}
+        measures |= {f"{name}__batch_statistics": value for name, value in of_batches.items()}
+    if snapshot.bias is not None:  # without one, L_LS is that of another classifier
+        measures |= _regularised_measures(moments, weight_decay_lambda, terms["loss_ls"])
+    return measures
+
+
+def _regularised_measures(moments: Moments, weight_decay_lambda: float, loss_ls: float) -> dict[str, float]:
+    spectrum, loss = regularised_snr(moments, weight_decay_lambda)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {f"snr_regularised_{j}": float(omega) for j, omega in enumerate(spectrum, 1)} | {
+            "snr_regularised_ratio": float(spectrum[-1] / spectrum[0]),
+            "law_residual": float(np.abs(loss / np.float64(loss_ls) - 1)),
+        }
 
 
 def geometry_measures(moments: Moments, weight: np.ndarray) -> dict[str, float]:
@@ -121,6 +144,7 @@ def geometry_measures(moments: Moments, weight: np.ndarray) -> dict[str, float]:
     `equiangularity_means`  Std over c != c' of cos(m_c, m_c') (PHD figure 3)
     `max_angle_means`       Avg over c != c' of |cos(m_c, m_c') + 1/(C-1)| (PHD figure 4)
     `norm_means`            Avg_c ‖m_c‖
+    `global_mean_ratio`     ‖mu_G‖ / Avg_c ‖m_c‖, zero by assumption A2 of HPD (section 3)
     `equinorm_classifier`, `equiangularity_classifier`, `max_angle_classifier`, `norm_classifier`
                             the same of the rows of W
     `self_duality`          ‖W^T/‖W‖_F - Mdot/‖Mdot‖_F‖_F² (PHD figure 5)
@@ -142,6 +166,9 @@ def geometry_measures(moments: Moments, weight: np.ndarray) -> dict[str, float]:
         return {
             "nc1": variability_collapse(moments),
             **_frame_measures(centred, "means"),
+            "global_mean_ratio": float(
+                np.linalg.norm(moments.class_means.mean(0)) / np.linalg.norm(centred, axis=1).mean()
+            ),
             **_frame_measures(weight, "classifier"),
             "self_duality": float((duality**2).sum()),
             "alignment": float(cosines.mean()),

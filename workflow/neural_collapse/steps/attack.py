@@ -1,4 +1,9 @@
-"""Attack a run's networks on test images and record how robust they are (DeepFool)."""
+"""Attack a run's networks on test images and record how robust they are.
+
+DeepFool, as the papers have it, at every measured epoch. Where gradients vanish its perturbations are far from the
+least. The smallest known to several attacks (`robustness__minimum`) costs some hundred passes more, and is taken where
+it decides a claim: at the first measured epoch with zero train error (99.9 % accuracy), and at the last.
+"""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -10,8 +15,8 @@ from tqdm import tqdm
 
 from ..data.dataset import Dataset, read_dataset, standardise
 from ..device import prepare_device
-from ..metrics.adversarial import choose_images, deepfool, nearest_other, perturbation_sizes
-from ..metrics.tables import RunKey, write_measures
+from ..metrics.adversarial import choose_images, deepfool, least_perturbations, nearest_other, perturbation_sizes
+from ..metrics.tables import ZERO_ERROR, RunKey, write_measures
 from ..train.checkpoints import load_network
 from ._options import setting
 from ._stopping import stop_argument, stop_requests
@@ -72,10 +77,11 @@ def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> list[
     labels = torch.from_numpy(dataset.test_labels[chosen]).to(device)
     yardstick = nearest_other(images, labels, _train_batches(dataset, device))
     rows = []
+    zero_error = False
     for path in tqdm(options.checkpoints, desc="attack", unit="epoch", disable=None):
         check()
         network, epoch = load_network(path, dataset)
-        network = network.to(device, memory_format=torch.channels_last)
+        network = network.requires_grad_(False).to(device, memory_format=torch.channels_last)
         perturbations, fooled = deepfool(network, images, iterations=options.iterations, overshoot=options.overshoot)
         sizes = pd.Series(perturbation_sizes(images, perturbations, fooled).cpu())  # empty where no image is fooled
         in_pixels = pd.Series(perturbation_sizes(images * std + mean, perturbations * std, fooled).cpu())
@@ -86,10 +92,27 @@ def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> list[
             "robustness__failures": len(images) - int(fooled.sum()),
             "robustness__nearest_other": yardstick,
         }
+        first = not zero_error and _has_zero_error(network, dataset, device)
+        zero_error = zero_error or first
+        if first or path == options.checkpoints[-1]:
+            others = (batch for batch, _ in _train_batches(dataset, device))
+            least = least_perturbations(network, images, perturbations, others)
+            measures["robustness__minimum"] = perturbation_sizes(images, *least).mean().item()
         failures = measures["robustness__failures"]
         tqdm.write(f"epoch {epoch}: robustness {measures['robustness']:.4f}, {failures} images not fooled")
         rows += [(epoch, "test", measure, float(value)) for measure, value in measures.items()]
     return rows
+
+
+@torch.no_grad()
+def _has_zero_error(network: torch.nn.Module, dataset: Dataset, device: torch.device) -> bool:
+    """Whether the share of train images classified wrongly is at most ZERO_ERROR; looks no further once it is not."""
+    wrong = 0
+    for batch, labels in _train_batches(dataset, device):
+        wrong += int((network(batch).argmax(1) != labels).sum())
+        if wrong > ZERO_ERROR * len(dataset.train_images):
+            return False
+    return True
 
 
 def _train_batches(dataset: Dataset, device: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from ..data.dataset import read_dataset
 from ..device import prepare_device
+from ..errors import InputError
 from ..features.extraction import take_snapshots
 from ..features.moments import Snapshot, write_snapshots
 from ..train.checkpoints import load_network
@@ -27,11 +28,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", required=True, type=setting("training", "threads"), help="CPU threads")
     parser.add_argument("--layers", action="store_true", help="reduce the inner layers, too")
+    parser.add_argument(
+        "--batch-statistics",
+        type=int,
+        metavar="N",
+        help="reduce the train split also as batch norm in train mode makes it, in batches of N images",
+    )
     parser.add_argument("--output", required=True, type=Path, help="the moments at each epoch (safetensors)")
     stop_argument(parser)
 
 
 def run(options: argparse.Namespace) -> None:
+    if options.batch_statistics is not None and options.batch_statistics < 2:
+        raise InputError(f"--batch-statistics: must be at least 2 images, found {options.batch_statistics}.")
     with stop_requests(options.stop_with_parent) as check:
         epochs, snapshots = _take_all_snapshots(options, check)
         check()  # a newer extraction may have written the output since
@@ -51,7 +60,14 @@ def _take_all_snapshots(
         network, epoch = load_network(path, dataset)
         epochs.append(epoch)
         taken = take_snapshots(
-            network, dataset, options.loss, loss_options, seed=options.seed, layers=options.layers, device=device
+            network,
+            dataset,
+            options.loss,
+            loss_options,
+            seed=options.seed,
+            layers=options.layers,
+            batch_statistics=options.batch_statistics,
+            device=device,
         )
         for split, snapshot in taken.items():
             snapshots[split].append(snapshot)
