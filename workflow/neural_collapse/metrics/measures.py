@@ -24,7 +24,6 @@ from .decomposition import (
     snr_support,
 )
 
-
 _OF_BATCHES = ("loss", "loss_ls", "loss_nc1", "loss_nc23", "loss_perp", "classifier_distance")
 
 
@@ -51,7 +50,10 @@ def collapse_measures(
     matrices, or four where features don't vary in some direction and lambda is 0; fewer examples than features are
     first rotated into as many dimensions as there are examples and classes.
 
-    Raises InputError, in one sentence, where shapes don't fit, a number isn't finite, or a class has no example.
+    Raises
+    ------
+    InputError
+        In one sentence, where shapes don't fit, a number isn't finite, or a class has no example.
     """
     features, labels, weight, bias = (
         _array(name, values)
@@ -85,8 +87,8 @@ def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> 
     `loss__half_wd`, ...    "mse" only: `decompose_loss` with lambda = half the weight decay (HPD's published notebook)
     `snr_regularised_1`, ...  "mse" only: omega'_1 >= omega'_2 >= ..., of the covariance with weight decay
                             (`regularised_snr`); `snr_regularised_ratio`, the least over the greatest
-    `nc1__batch_statistics`, ...  "mse" only: NC1 and the terms of the loss, of the train split as batch norm in train mode
-                            makes it, where `extract-features` was asked for that
+    `nc1__batch_statistics`, ...  "mse" only: NC1 and the terms of the loss, of the train split as batch norm in train
+                            mode makes it, where `extract-features` was asked for that
     `law_residual`          "mse" only: |L_LS of that spectrum / `loss_ls` - 1|, which is rounding
     `nc1__train_means`      test split only: NC1 with both covariances about the class means of the train split
     `snr_1`, `snr_2`, ...   omega_1 >= omega_2 >= ... (`snr_spectrum`)

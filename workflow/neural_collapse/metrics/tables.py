@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -84,7 +84,10 @@ def write_measures(path: str | Path, run: RunKey, values: Iterable[tuple[int, st
 def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
     """Read tables of measures and put them together, sorted by their columns whatever the order of the files.
 
-    Raises InputError where a file is missing, is no such table, or where two files give a value for the same thing.
+    Raises
+    ------
+    InputError
+        Where a file is missing, is no such table, or where two files give a value for the same thing.
     """
     table = pd.concat([_read_table(path) for path in paths], ignore_index=True)
     key = COLUMNS[:-1]
@@ -136,7 +139,7 @@ def read_checks(path: str | Path) -> pd.DataFrame:
     return read_csv(path, dtype={"check": str, "statement": str, "value": "float64", "bound": "float64"})
 
 
-def read_csv(path: str | Path, **options) -> pd.DataFrame:
+def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
     """Read a table of `write_csv`; raises InputError where it is missing or damaged.
 
     Since pandas 3.1, a float is read back as the very float64 that was written.
@@ -166,7 +169,7 @@ def runs(table: pd.DataFrame) -> Iterator[tuple[RunKey, pd.DataFrame]]:
         yield run, groups[run]
 
 
-def _in_paper_order(run: RunKey):
+def _in_paper_order(run: RunKey) -> tuple[object, ...]:
     return (
         order(run.dataset, DATASETS),
         order(family(run.network), FAMILIES),
@@ -213,7 +216,12 @@ def zero_error_epoch(run: pd.DataFrame, threshold: float = ZERO_ERROR) -> int | 
 def summarise(run: pd.DataFrame) -> dict[str, float | None]:
     """Of the rows of one run: its last epoch, both zero-error epochs (None: never), and its key measures at the end.
 
-    A measure that was not taken is left out; one that is not finite is None. Raises InputError for several runs.
+    A measure that was not taken is left out; one that is not finite is None.
+
+    Raises
+    ------
+    InputError
+        For several runs.
     """
     described = run[list(RunKey._fields)].drop_duplicates()
     if len(described) != 1:
