@@ -15,8 +15,8 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from neural_collapse.train import networks
 from neural_collapse.metrics.adversarial import deepfool
+from neural_collapse.train import networks
 
 NETWORKS = {
     "vgg11": {"width": 0.125},

@@ -51,7 +51,7 @@ from neural_collapse import collapse_measures
 from neural_collapse.config.settings import TrainingSettings
 from neural_collapse.data.dataset import Dataset, standardise
 from neural_collapse.data.preparation import RawDataset, load, prepare
-from neural_collapse.device import prepare_device, use_strict_float32
+from neural_collapse.device import prepare_device
 from neural_collapse.features.extraction import take_snapshots
 from neural_collapse.train.training import Training
 
@@ -95,11 +95,11 @@ def compare(name, network, dataset, device, flops, bandwidth, rounds) -> None:
     seconds = {way: [] for way in ways}
     for repetition in range(rounds + 1):
         for way, action in ways.items():
-            default_flags() if way.startswith("notebook") else use_strict_float32()
+            default_flags() if way.startswith("notebook") else prepare_device("float32", torch.get_num_threads())
             elapsed = timed(action, device)
             if repetition:  # the first round warms up
                 seconds[way].append(elapsed)
-    use_strict_float32()
+    prepare_device("float32", torch.get_num_threads())
     with Bound(flops, bandwidth) as bound:
         forward(network, images)
 

@@ -55,10 +55,10 @@ from torch.utils.flop_counter import flop_registry
 
 from neural_collapse.config.settings import TrainingSettings
 from neural_collapse.data.dataset import Dataset
-from neural_collapse.device import prepare_device
+from neural_collapse.device import keep_freed_memory, prepare_device
 from neural_collapse.train.networks import build
+from neural_collapse.train.networks._dense_block import DenseBlock
 from neural_collapse.train.networks._layers import BatchNorm2d, Convolution
-from neural_collapse.train.networks.densenet import DenseBlock
 from neural_collapse.train.training import Training
 from neural_collapse.vision import torchvision
 
@@ -80,6 +80,7 @@ def main() -> None:
     dataset = random_dataset(options.batches * batch, image_size=8 if options.quick else 32)
 
     device = prepare_device("float32", options.threads)
+    keep_freed_memory()
     print(hardware(device), flush=True)
     limits = {precision: measured_limits(device, precision) for precision in tiers(device)}
     for precision, (flops, bandwidth) in limits.items():

@@ -9,27 +9,35 @@ from pathlib import Path
 
 import pytest
 
+from neural_collapse.config.declarations import known_figures
+
 ROOT = Path(__file__).parents[1]
 
-TINY = """\
+
+def all_figures_but(*kept: str) -> str:
+    """A study's list of the figures to leave out, as YAML, so that only those `kept` are drawn."""
+    return f"[{', '.join(figure for figure in known_figures() if figure not in kept)}]"
+
+
+TINY = f"""\
 study: tiny
 studies:
   tiny:
     measured_epochs: 2
     datasets:
-      digits: {train_per_class: 20}
+      digits: {{train_per_class: 20}}
     networks:
-      vgg11: {width: 0.0625}
-      resnet18: {width: 0.0625}
-    training: {epochs: 2, batch_size: 50, learning_rate: 0.02, precision: float32}
+      vgg11: {{width: 0.0625}}
+      resnet18: {{width: 0.0625}}
+    training: {{epochs: 2, batch_size: 50, learning_rate: 0.02, precision: float32}}
     runs:
-      digits-vgg11-mse: {}
-      digits-vgg11-ce: {learning_rate: 0.02}
-      digits-resnet18-mse: {}
-    attack: {images: 4, iterations: 2}
-    figures: [figure-02, figure-07, figure-10]
+      digits-vgg11-mse: {{}}
+      digits-vgg11-ce: {{learning_rate: 0.02}}
+      digits-resnet18-mse: {{}}
+    attack: {{images: 4, iterations: 2}}
+    leave_out: {all_figures_but("figure-02", "figure-07", "figure-10")}
     theory:
-      small: {classes: 3, examples_per_class: 4, features: 3, spectrum: [1, 2], horizon: 10}
+      small: {{classes: 3, examples_per_class: 4, features: 3, spectrum: [1, 2], horizon: 10}}
 """
 
 
@@ -97,10 +105,11 @@ def throw_away(path: Path, config: str) -> Repository:
     repository = Repository(path)
     listed = ["git", "ls-files", "-co", "--exclude-standard"]
     for name in subprocess.run(listed, cwd=ROOT, text=True, capture_output=True, check=True).stdout.splitlines():
-        if not name.startswith("results/") and name != "dvc.lock" and (ROOT / name).is_file():
+        if not name.startswith("results/") and Path(name).name != "dvc.lock" and (ROOT / name).is_file():
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, path / name)
     (path / "config.yaml").write_text(config)
+    repository.edit("workflow/dvc.yaml", '"\\$\\{study\\}", .*\\]', '"${study}"]')  # no study was committed yet
     return repository
 
 

@@ -34,12 +34,16 @@ def synthetic_run(
         "max_angle_classifier": falling(0.3, 0.7),
         "self_duality": falling(1.5, 0.9),
         "ncc_mismatch": error * 0.8,
+        "global_mean_ratio": falling(1.5, 0.3),
     }
     if loss == "mse":
         terms = {"loss_nc1": falling(0.3, 0.7), "loss_nc23": falling(0.1, 2.0), "loss_perp": falling(0.5, 1.5)}
         parts = {"loss_nc1_within": 0.4 * terms["loss_nc1"], "loss_nc1_decay": 0.6 * terms["loss_nc1"]}
         sums = {"loss": sum(terms.values()), "loss_ls": terms["loss_nc1"] + terms["loss_nc23"]}
-        train |= terms | parts | sums
+        distances = {"distance_in_span": falling(0.2, 1.0), "distance_outside_span": falling(0.3, 0.4)}
+        distances["classifier_distance"] = np.hypot(*distances.values())
+        law = {"law_residual": np.full(len(epoch), 3e-16), "snr_regularised_ratio": 0.95 * (epoch / epochs) ** 0.5}
+        train |= terms | parts | sums | distances | law
     else:
         train |= {"loss": falling(2.0, 1.5)}
     test = {
@@ -48,11 +52,15 @@ def synthetic_run(
         "ncc_mismatch": 0.02 + 0.4 / epoch,
         "robustness": 0.1 + 0.1 * np.log(epoch) * speed,
         "robustness__nearest_other": np.full(len(epoch), 0.6),
+        # At the zero-error epoch and the last alone: it is dear.
+        "robustness__minimum": np.where((error == error.min()).cumsum() % len(epoch) == 1, 0.1, np.nan),
     }
+    test["robustness__minimum"][-1] = 0.1 + 0.05 * speed
     rows = [
         (dataset, network, loss, seed, int(at), split, measure, float(value))
         for split, measures in (("train", train), ("test", test))
         for measure, values in measures.items()
         for at, value in zip(epoch, values, strict=True)
+        if not np.isnan(value)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -1,21 +1,25 @@
-import ast
 import importlib
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from synthetic import synthetic_run
 
-import neural_collapse.figures
 from neural_collapse.__main__ import main
+from neural_collapse.config.declarations import known_figures, literals
+from neural_collapse.config.runs import load_study
 from neural_collapse.errors import InputError
 from neural_collapse.figures import figure_03, figure_07, figure_08, figure_10
 from neural_collapse.figures.style import save
 from neural_collapse.storage import write_csv
 
-PAPER_FIGURES = sorted(Path(neural_collapse.figures.__file__).parent.glob("figure_[0-9]*.py"))
+FIGURES_OF_RUNS = [
+    name
+    for name in (figure.replace("-", "_") for figure in known_figures())
+    if literals(f"figures.{name}")["READS"] in ("metrics", "robustness") and name not in ("figure_snr",)
+]
+COMPARISONS = ("figure_10", "figure_11", "figure_12")
 pytestmark = pytest.mark.filterwarnings("error")
 
 
@@ -31,7 +35,7 @@ def panels(figure):
     return {axes.get_title(): axes for axes in figure.axes}
 
 
-REDS = ("#cc0000", "#4d0000")  # the lines of zero error, under the first and under the second loss
+REDS = ("#cc0000", "#4d0000", "#ffb3b3")  # the lines of zero error, under the first, the second, the third loss
 
 
 def red_lines(axes):
@@ -42,21 +46,39 @@ def curves(axes):
     return [line for line in axes.lines if line.get_color() not in REDS]
 
 
-@pytest.mark.parametrize("path", PAPER_FIGURES, ids=lambda path: path.stem)
-def test_every_figure_declares_what_it_reads_and_draws_it(path):
-    literals = {
-        node.targets[0].id: ast.literal_eval(node.value)
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.Assign) and node.targets[0].id in ("LOSSES", "READS")
-    }
-    assert literals["READS"] in ("metrics", "robustness")
-    module = importlib.import_module(f"neural_collapse.figures.{path.stem}")
-    figure = module.draw(several(networks=["vgg11"], count=5))
-    [axes] = figure.axes
-    assert len(curves(axes)) == len(module.CURVES)
-    assert len(red_lines(axes)) == len(literals["LOSSES"])
+@pytest.mark.parametrize("name", FIGURES_OF_RUNS)
+def test_every_figure_shows_every_loss_or_the_one_it_needs(name):
+    module = importlib.import_module(f"neural_collapse.figures.{name}")
+    needed = literals(f"figures.{name}").get("NEEDS")
+    table = several(networks=["vgg11"], losses=["scaled_mse", "mse", "ce"], count=5)
+    shown = list(panels(module.draw(table)).values())
+    if needed:
+        assert [len(red_lines(axes)) for axes in shown] == [1]
+    elif name in COMPARISONS:
+        assert [len(red_lines(axes)) for axes in shown] == [3]
+        labels = [text.get_text() for text in shown[0].figure.legends[0].get_texts()]
+        assert labels[:3] == ["MSE", "CE", "scaled MSE"]
+    else:
+        assert [axes.get_title() for axes in shown] == ["digits\nVGG11, MSE", "VGG11, CE", "VGG11, scaled MSE"]
+        assert all(len(curves(axes)) == len(module.CURVES) for axes in shown)
     with pytest.raises(InputError, match="nothing to draw"):
-        module.draw(several(losses=["another"], count=5))
+        module.draw(table[table.measure == "error"])
+
+
+def test_a_loss_that_no_figure_knows_gets_every_figure_but_those_of_the_decomposition():
+    config = {"study": "one", "studies": {"one": {"runs": {"digits-vgg11-scaled_mse": {}}}}}
+    config["studies"]["one"]["training"] = {
+        "loss_options": {"target_weight": 5, "target_value": 10},
+        "learning_rate": 0.1,
+    }
+    missing = {"figure-02", "figure-distance", "figure-equalisation", "figure-snr"}
+    assert set(known_figures()) - set(load_study(config).figures) == missing
+
+
+def test_a_study_leaves_out_the_figures_it_names_and_keeps_the_others():
+    config = {"study": "one", "studies": {"one": {"runs": {"digits-vgg11-mse": {}}, "leave_out": ["figure-07"]}}}
+    config["studies"]["one"]["training"] = {"learning_rate": 0.1}
+    assert set(known_figures()) - set(load_study(config).figures) == {"figure-07"}
 
 
 def test_the_grid_has_the_papers_order_and_shrinks_to_what_there_is():
@@ -65,11 +87,14 @@ def test_the_grid_has_the_papers_order_and_shrinks_to_what_there_is():
         several(["mnist"], ["vit_b_16"], ["mse"], count=3),
     ])  # fmt: skip
     titles = [axes.get_title() for axes in figure_07.draw(table).axes]
-    assert titles == ["MNIST\nVGG11", "FashionMNIST\nVGG11", "DenseNet40", "DenseNet40", "vit_b_16", ""]
+    assert titles == [
+        *("MNIST\nVGG11, MSE", "FashionMNIST\nVGG11, MSE", "DenseNet40, MSE", "DenseNet40, MSE"),
+        *("vit_b_16, MSE", ""),
+    ]
 
 
 def test_the_networks_of_one_data_set_stand_side_by_side():
-    figure = figure_07.draw(several(count=3))
+    figure = figure_10.draw(several(count=3))
     assert [axes.get_title() for axes in figure.axes] == ["digits\nVGG11", "digits\nResNet18", "digits\nDenseNet40"]
     assert len({axes.get_position().y0 for axes in figure.axes}) == 1
 
@@ -78,7 +103,7 @@ def test_networks_of_different_depth_share_a_panel_between_losses_but_not_within
     across = pd.concat([synthetic_run("svhn", "vgg13", "mse", count=3), synthetic_run("svhn", "vgg11", "ce", count=3)])
     assert list(panels(figure_10.draw(across))) == ["SVHN\nVGG13 / 11"]
     within = several(networks=["vgg11", "vgg13"], losses=["mse"], count=3)
-    assert list(panels(figure_07.draw(within))) == ["digits\nVGG11", "digits\nVGG13"]
+    assert list(panels(figure_07.draw(within))) == ["digits\nVGG11, MSE", "digits\nVGG13, MSE"]
 
 
 def test_seeds_give_their_median_and_a_band_from_least_to_greatest():

@@ -10,11 +10,12 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from neural_collapse.config.checks import read_config
+from neural_collapse.config.declarations import family
 from neural_collapse.config.runs import load_study
 from neural_collapse.errors import InputError
-from neural_collapse.train.networks import build, densenet, family
+from neural_collapse.train.networks import _dense_block, build
+from neural_collapse.train.networks._dense_block import DenseBlock
 from neural_collapse.train.networks._layers import BatchNorm2d, Convolution, _joining_elements
-from neural_collapse.train.networks.densenet import DenseBlock
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +112,7 @@ NARROW = {
 )
 @pytest.mark.parametrize(("channels", "image_size"), [(1, 8), (1, 28), (3, 32), (3, 96)])
 def test_a_step_of_training(name, comfortable, channels, image_size, monkeypatch):
-    monkeypatch.setattr(densenet, "_COMFORTABLE", comfortable)
+    monkeypatch.setattr(_dense_block, "_COMFORTABLE", comfortable)
     network = build(name, in_channels=channels, classes=4, image_size=image_size, seed=1, **NARROW[name]).double()
     images = torch.randn(4, channels, image_size, image_size, generator=torch.Generator().manual_seed(0)).double()
     last = copy.deepcopy(network).to(memory_format=torch.channels_last)
@@ -262,14 +263,14 @@ def random_block(bottleneck):
 @pytest.fixture
 def memory_is_scarce(monkeypatch):
     """A CPU trains dense blocks as a GPU does."""
-    monkeypatch.setattr(densenet, "_COMFORTABLE", 0)
+    monkeypatch.setattr(_dense_block, "_COMFORTABLE", 0)
 
 
 @pytest.mark.parametrize("bottleneck", [False, True])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("comfortable", [0, 2**31])
 def test_dense_block_is_its_literal_definition(bottleneck, memory_format, comfortable, monkeypatch):
-    monkeypatch.setattr(densenet, "_COMFORTABLE", comfortable)
+    monkeypatch.setattr(_dense_block, "_COMFORTABLE", comfortable)
     block, maps, generator = random_block(bottleneck)
     reference = copy.deepcopy(block)
     ours = maps.clone(memory_format=memory_format).requires_grad_()
@@ -332,10 +333,10 @@ def test_dense_block_on_a_cpu_is_literal_only_while_that_takes_little_memory(bot
     block = DenseBlock(8, 16, 4, bottleneck).to(memory_format=torch.channels_last)
     maps = torch.randn(4, 8, 8, 8).to(memory_format=torch.channels_last)
     foreseen = 2 * sum(unit.norm.num_features for layer in block.layers for unit in layer) * 4 * 8 * 8 * 4
-    monkeypatch.setattr(densenet, "_COMFORTABLE", foreseen)
+    monkeypatch.setattr(_dense_block, "_COMFORTABLE", foreseen)
     literally = kept(block, maps)
     assert literally == pytest.approx(foreseen, rel=0.15)
-    monkeypatch.setattr(densenet, "_COMFORTABLE", foreseen - 1)
+    monkeypatch.setattr(_dense_block, "_COMFORTABLE", foreseen - 1)
     assert kept(block, maps) < literally / 3
 
 
@@ -377,14 +378,14 @@ def test_torchvision_model(name):
     [
         ("resnet19", {}, "no network named 'resnet19'; known: resnet18, resnet34, resnet50, resnet101, resnet152."),
         ("net", {}, "no network named 'net'; known: .*mobilenet_v2"),
-        ("vgg11", {"widht": 2}, "vgg11: no option named 'widht'; known: features, width."),
-        ("vgg11", {"depth": 3}, "vgg11: no option named 'depth'; known: features, width."),
+        ("vgg11", {"widht": 2}, "vgg11: no option named 'widht' .did you mean 'width'.*; known: width, features."),
+        ("vgg11", {"depth": 3}, "vgg11: no option named 'depth'; known: width, features."),
         ("mobilenet_v2", {"width": 2}, "mobilenet_v2: no option named 'width'; known: none."),
-        ("resnet18", {"width": 0}, "width: 0 is not a positive number."),
-        ("resnet18", {"width": "wide"}, "width: 'wide' is not a positive number."),
-        ("vgg11", {"features": 1.5}, "features: 1.5 is not a positive whole number."),
-        ("densenet40", {"growth_rate": 0}, "growth_rate: 0 is not a positive whole number."),
-        ("densenet100", {"compression": 1.5}, "compression: 1.5 is not a number above 0 and up to 1."),
+        ("resnet18", {"width": 0}, "resnet18.width: 0 is not allowed; it must be a number at least 0.003"),
+        ("resnet18", {"width": "wide"}, "resnet18.width: 'wide' is not of type number."),
+        ("vgg11", {"features": 1.5}, "vgg11.features: 1.5 is not of type integer."),
+        ("densenet40", {"growth_rate": 0}, "growth_rate: 0 is not allowed; it must be a whole number at least 1"),
+        ("densenet100", {"compression": 1.5}, "compression: 1.5 is not allowed; it must be a number at most 1"),
         ("densenet40", {"image_size": 3}, "densenet40: images of 3 pixels are too small to be halved 2 times."),
         ("squeezenet1_1", {}, "squeezenet1_1: has no last-layer features"),
         ("mobilenet_v2", {"in_channels": 1}, "mobilenet_v2: can't take images of 1 x 32 x 32"),

@@ -58,7 +58,7 @@ def changed(path, value):
         ("studies/small/seeds", [], ["seeds", "at least 1 long"]),
         ("studies/small/datasets/mine", {"source": "arrays"}, []),
         ("studies/small/datasets/digits", {"train_per_class": 0}, ["train_per_class", "0", "at least 1", "'all'"]),
-        ("studies/small/figures", ["figure-99"], ["figures", "'figure-99'", "figure-02"]),
+        ("studies/small/leave_out", ["figure-99"], ["leave_out", "'figure-99'", "figure-02"]),
         ("studies/small/runs/digits-vgg11-mse/learning_rate", float("inf"), ["learning_rate", "inf", "a number"]),
         ("studies/small/runs/digits-vgg11-mse/weight_decay", float("nan"), ["weight_decay", "nan", "number"]),
         ("studies/small/runs/digits-vgg11-mse", None, ["runs.digits-vgg11-mse", "write {}"]),
@@ -66,8 +66,7 @@ def changed(path, value):
         ("studies/small/networks", {11: {"width": 1}}, ["small.networks", "no network named '11'"]),
         ("studies/small/datasets/minst", {"train_per_class": 5}, ["small.datasets", "'minst'", "did you mean 'mnist'"]),
         ("studies/small/datasets/digits", {"path": "d"}, ["digits.path", "`digits` reads no path", "`source: arrays`"]),
-        ("studies/small/figures", ["figure_02"], ["small.figures", "did you mean 'figure-02'"]),
-        ("studies/small/figures", [], ["small.figures", "[] shows nothing of these runs"]),
+        ("studies/small/leave_out", ["figure_02"], ["small.leave_out", "did you mean 'figure-02'"]),
         (
             "studies/small/theory/a",
             {"classes": 3, "examples_per_class": 4, "features": 5, "spectrum": [1], "horizon": 1},
@@ -178,7 +177,7 @@ def test_every_study_and_every_key_of_the_schema_is_described():
             for key, value in schema.items():
                 yield from undescribed(value, f"{where}.{key}")
 
-    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    schema = yaml.safe_load((ROOT / "workflow/neural_collapse/config/config.schema.yaml").read_text())
     assert not list(undescribed(schema, ""))
 
 

@@ -8,6 +8,7 @@ import tiny_training
 
 from neural_collapse.__main__ import main
 from neural_collapse.data.dataset import write_dataset
+from neural_collapse.storage import write_csv
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def write_tried(path, rate, test_errors, diverged=False):
     if diverged:
         rows.append((rate, len(rows) + 1, None, None, None, True))
     columns = ["learning_rate", "epoch", "train_loss", "train_error", "test_error", "diverged"]
-    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
+    write_csv(path, pd.DataFrame(rows, columns=columns))
     return str(path)
 
 

@@ -69,8 +69,9 @@ def test_a_run_that_never_reaches_zero_error_has_no_closed_form():
 @pytest.mark.parametrize("module", [figure_snr, figure_equalisation, figure_distance])
 def test_the_figures_of_networks_draw_each_curve(module):
     table = run_on_the_central_path()
-    decomposed = table[table.measure == "loss_perp"].assign(measure="classifier_distance")
-    [axes] = module.draw(pd.concat([table, decomposed])).axes
+    regularised = table[table.measure.str.fullmatch(r"snr_\d")].copy()
+    regularised["measure"] = regularised.measure.str.replace("snr_", "snr_regularised_")
+    [axes] = module.draw(pd.concat([table, regularised])).axes
     assert len(axes.lines) == len(module.CURVES) + 1  # and the red line
 
 

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from neural_collapse.device import prepare_device
 from neural_collapse.errors import InputError
 from neural_collapse.train.checkpoints import load_network, write_checkpoint
-from neural_collapse.train.networks import build, densenet
+from neural_collapse.train.networks import _dense_block, build
 from neural_collapse.train.schedule import learning_rate
 from neural_collapse.train.training import DivergenceError, Training, sample_order
 
@@ -106,7 +106,7 @@ def distance(network, reference):
 @pytest.mark.parametrize("loss", ["mse", "ce"])
 @pytest.mark.parametrize(("network", "comfortable"), [*((name, 2**31) for name in NETWORKS), ("densenet40", 0)])
 def test_each_step_rounds_as_the_notebooks_does(network, loss, comfortable, monkeypatch):
-    monkeypatch.setattr(densenet, "_COMFORTABLE", comfortable)  # at 0 a CPU trains dense blocks as a GPU does
+    monkeypatch.setattr(_dense_block, "_COMFORTABLE", comfortable)  # at 0 a CPU trains dense blocks as a GPU does
     dataset = tiny_training.dataset(train=14, channels=3)  # one batch of 8 an epoch, and 6 examples dropped
     engine = start(dataset, network=network, network_options=NETWORKS[network], loss=loss)
     plain, exact = Notebook(engine, dataset, torch.float32), Notebook(engine, dataset, torch.float64)

@@ -40,7 +40,7 @@ async def g(y): # comment
 
 
 def test_the_fingerprint_is_the_same_on_every_python(library):
-    assert fingerprint("m", library=library(m=SOURCE)) == "bd613c969e608d0a"
+    assert fingerprint("m", library=library(m=SOURCE)) == "56dc4919d65007a7"
 
 
 def test_comments_docstrings_and_formatting_do_not_count(library):
@@ -71,17 +71,37 @@ def test_the_closure_follows_every_form_of_import(library):
     assert closure("a", library=root) == ["", "a", "b", "c", "d", "f", "sub", "sub.e"]
 
 
+def test_what_a_definition_does_not_speak_of_does_not_count(library):
+    def of(helper, *, constant="K = 1", imported="import math", unused="def unused(): return 1"):
+        return fingerprint(
+            "steps__in__s".replace("__in__", "."),
+            library=library(
+                steps__in__s="from ..a import f\ndef run(options): return f(options)",
+                steps__in____init__="",
+                a=f"{imported}\nfrom .b import g, h\n{constant}\ndef f(x): return g(x) + math.pi",
+                b=f"{unused}\ndef g(x): return helper(x)\ndef h(x): return 0\n{helper}",
+            ),
+        )
+
+    helper = "def helper(x): return x"
+    plain = of(helper)
+    assert of(helper, constant="K = 2", unused="def unused(): return 2") == plain
+    assert of("def helper(x): return -x") != plain, "a helper of a helper"
+    assert of(helper, imported="import cmath as math") != plain, "another library under the same name"
+    assert of(helper + "\nhelper.__doc__ = 'x'") != plain, "a statement that defines nothing may do anything"
+    assert of(helper, constant="K = print(1)\nprint(K)") != plain
+
+
 def test_a_step_reaches_what_it_computes_with_and_nothing_after_it():
-    trained = closure("steps.train", "networks.vgg")
-    assert {"training", "losses", "networks.vgg", "steps.train"} <= set(trained)
-    assert not {"measures", "features", "networks.resnet", "networks.densenet", "study"} & set(trained)
+    trained = closure("steps.train", "train.networks.vgg", "train.losses.mse")
+    assert {"train.training", "train.losses.mse", "train.networks.vgg", "steps.train"} <= set(trained)
+    assert not {"train.networks.resnet", "train.losses.ce", "config.runs"} & set(trained)
+    assert not [module for module in trained if module.startswith(("features", "metrics", "theory", "figures"))]
     measured = closure("steps.measure")
-    assert {"measures", "decomposition", "moments"} <= set(measured)
-    assert not {"training", "losses", "networks", "features"} & set(measured)
+    assert {"metrics.measures", "metrics.decomposition", "features.moments"} <= set(measured)
+    assert not [module for module in measured if module.startswith(("train", "theory", "figures"))]
     drawn = closure("steps.figure", "figures.figure_07")
-    assert not {"measures", "figures.figure_02", "training"} & set(drawn)
-    extracted = closure("steps.extract_features", "networks.resnet")
-    assert not {"training", "measures", "networks.vgg"} & set(extracted)
+    assert not {"metrics.measures", "figures.figure_02", "train.training"} & set(drawn)
 
 
 def test_every_step_stands_alone_in_its_closure():

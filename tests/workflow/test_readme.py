@@ -22,7 +22,6 @@ def test_a_network_a_data_set_a_measure_and_a_figure_can_be_added(study):
     patch = next(block for language, block in BLOCKS if language == "diff")
     (study.path / "measure.patch").write_text(patch)
     study.run("git", "apply", "--unidiff-zero", "--recount", "measure.patch")
-    study.edit("config.yaml", "figure-10]", "figure-10, figure-margin]")
     assert study.plan()["train_network"] == 2, "a new measure trains nothing"
     study.run("snakemake", "--cores", "2")
     metrics = pd.read_csv(study.path / "results/tiny/metrics.csv")

@@ -45,7 +45,7 @@ def make(path, params, *inputs, content=None):
     """What a job that ends well, and Snakemake, leave of it."""
     write(path, content or params)
     record(path, params)
-    receipts.write({read: checksum(read) for read in inputs}, {path: checksum(path)})
+    receipts.write({read: checksum(read) for read in inputs}, {path: checksum(path)}, {"numpy": "2"})
 
 
 def write(path, content):
@@ -129,9 +129,6 @@ def test_an_altered_heavy_file_is_refused_and_a_touched_one_is_not(folder):
 def test_no_advice_to_keep_what_dvc_has(folder):
     write(IMAGES, "another")
     kept = Path(".dvc/cache/files/md5/b3/2d73e56ec99bc5ec8f83871cde708a")
-    assert (
-        subprocess.run(["md5sum", IMAGES], text=True, capture_output=True).stdout[:32] == kept.parent.name + kept.name
-    )
     write(kept, "another")
     with pytest.raises(InputError, match=r"was made\. `dvc checkout --force"):
         records().restore()

@@ -117,33 +117,31 @@ def test_a_changed_configuration_reaches_the_runs_it_concerns(study, old, new, j
     assert study.plan() == jobs
 
 
-@pytest.mark.parametrize("older", [True, False])
-@pytest.mark.parametrize(
-    "file, jobs",
-    [
-        (
-            f"metrics/{RUN}.csv",
-            {"measure": 1, "summarise": 1, "collect": 1, "claims": 1, "table": 1, "figure": 3},
-        ),
-        (f"robustness/{RUN}.csv", {"attack": 1, "summarise": 1, "collect": 1, "claims": 1}),
-        ("metrics.csv", {"collect": 1}),
-        ("claims.csv", {"claims": 1}),
-        ("theory/small.csv", {"simulate_central_path": 1}),
-        ("tables/table-1.csv", {"table": 1}),
-        ("figures/figure-07.png", {"figure": 1}),
-    ],
-)
-def test_a_kept_file_that_was_altered_is_made_again(study, file, jobs, older):
+def test_a_kept_file_that_was_altered_is_made_again(study):
     """By hand, by a merge, by `git checkout other -- file`, by `rsync -a`: whatever time it then has."""
-    path = study.path / "results/tiny" / file
-    before = path.read_bytes()
-    path.write_bytes(before[:-3] + b"9" + before[-2:])
-    if older:
-        os.utime(path, (1577836800, 1577836800))
-    assert study.plan() == jobs
+    altered = {
+        f"metrics/{RUN}.csv": {"measure": 1, "summarise": 1, "collect": 1, "claims": 1, "table": 1, "figure": 3},
+        f"robustness/{RUN}.csv": {"attack": 1, "summarise": 1, "collect": 1, "claims": 1},
+        "metrics.csv": {"collect": 1},
+        "claims.csv": {"claims": 1},
+        "theory/small.csv": {"simulate_central_path": 1},
+        "tables/table-1.csv": {"table": 1},
+        "figures/figure-07.png": {"figure": 1},
+    }
+    for number, (file, jobs) in enumerate(altered.items()):
+        path = study.path / "results/tiny" / file
+        before = path.read_bytes()
+        path.write_bytes(before[:-3] + bytes([before[-3] ^ 1]) + before[-2:])
+        if number % 2 == 0:
+            os.utime(path, (1577836800, 1577836800))
+        assert study.plan() == jobs, file
+        path.write_bytes(before)
+    assert study.plan() == {}
+    for file in ("metrics.csv", "figures/figure-07.png"):
+        with open(study.path / "results/tiny" / file, "ab") as stream:
+            stream.write(b"9")
     assert "modified" in study.run("dvc", "status")
     study.run("dvc", "repro")
-    assert path.read_bytes() == before
     assert study.plan() == {}
     assert study.run("git", "status", "--porcelain") == "", "a forgery is never locked in"
 
@@ -402,7 +400,7 @@ def test_data_of_another_commit_is_refused_until_it_is_checked_out(study):
 
 
 def test_dvc_and_snakemake_agree_in_either_order(study):
-    assert study.run("git", "show", "--stat", "--format=", "HEAD").count("dvc.lock") == 1
+    assert study.run("git", "show", "--stat", "--format=", "HEAD").count("dvc.lock") == 2
     before = study.state_of()
     for command in (["dvc", "repro"], ["snakemake", "--cores", "2"], ["dvc", "repro"]):
         study.run(*command)

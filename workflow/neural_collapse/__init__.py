@@ -4,6 +4,9 @@ The public names are loaded on first use, so that importing one step's module ne
 """
 
 import importlib
+from typing import Any
+
+__version__ = "1.0.0"
 
 _HOME = {
     "collapse_measures": "metrics.measures",
@@ -15,7 +18,7 @@ _HOME = {
 __all__ = list(_HOME)
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

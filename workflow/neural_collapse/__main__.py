@@ -1,4 +1,4 @@
-"""`python -m neural_collapse <step>` runs any one step of the pipeline by hand, on files.
+"""Run any one step of the pipeline by hand, on files: `neural-collapse <step>`, or `python -m neural_collapse <step>`.
 
 Every module of `neural_collapse.steps` is a step: `arguments(parser)` declares its flags and `run(options)` does the
 work. Only the module of the chosen step is imported.
@@ -10,14 +10,32 @@ import importlib
 import sys
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, printable
 
 _STEPS = Path(__file__).parent / "steps"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    given = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(prog="python -m neural_collapse", description=__doc__.splitlines()[0])
+    """Run the step that the arguments name, by default those of the command line; returns the exit status."""
+    try:
+        options = _parse(sys.argv[1:] if arguments is None else arguments)
+        options.run(options)
+    except InputError as error:
+        return _refuse(str(error))
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("neural_collapse"):
+            raise
+        extras = "pip install 'neural-collapse[torch,figures]'"
+        return _refuse(f"this step needs {error.name}, which is not installed; {extras} has all of it.")
+    except OSError as error:  # a file that can't be written, a full disk
+        return _refuse(f"{error.filename or 'a file'}: {error.strerror or error}.")
+    except MemoryError:
+        return _refuse("there is not enough memory for data of this size.")
+    return 0
+
+
+def _parse(given: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="neural-collapse", description=(__doc__ or "").partition("\n")[0])
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     for name, summary in _summaries().items():
         step = steps.add_parser(name, help=summary, description=summary)
@@ -25,19 +43,18 @@ def main(arguments: list[str] | None = None) -> int:
             module = importlib.import_module(f".steps.{name.replace('-', '_')}", __package__)
             module.arguments(step)
             step.set_defaults(run=module.run)
-    options = parser.parse_args(given)
-    try:
-        options.run(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return parser.parse_args(given)
+
+
+def _refuse(sentence: str) -> int:
+    print(f"error: {printable(sentence)}", file=sys.stderr)
+    return 1
 
 
 def _summaries() -> dict[str, str]:
     """Every step and the first line of its docstring, read without importing it (an import would load torch)."""
     return {
-        path.stem.replace("_", "-"): ast.get_docstring(ast.parse(path.read_text())).splitlines()[0]
+        path.stem.replace("_", "-"): (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
         for path in sorted(_STEPS.glob("[!_]*.py"))
     }
 

@@ -1,30 +1,39 @@
 """A user's own arrays, in a file of `numpy.savez`."""
 
+import math
+import sys
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, printable
+
+# A file that unpacks to more than 100 times its size, and to more than this many bytes, is no data.
+_SUSPICIOUS = 2**28
 
 
 def read_npz(path: Path, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
     """Read the named arrays, and those of `optional` that are there, and nothing else of the file.
 
-    Raises InputError where the file is missing or damaged, or where an array is missing or holds pickled objects.
+    What else is there is named on stderr. Raises InputError where the file is missing or damaged, unpacks to far more
+    than it holds, or where an array is missing or holds pickled objects.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file.")
     try:
-        with zipfile.ZipFile(path):  # numpy would take other kinds of files as well
-            pass
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such file.")
+        with zipfile.ZipFile(path) as archive:  # numpy would take other kinds of files as well
+            _check_sizes(path, archive, {f"{name}.npy" for name in (*names, *optional)})
         with np.load(path, allow_pickle=False) as file:
             found = list(file)
             arrays = {name: file[name] for name in (*names, *optional) if name in found}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except InputError:
+        raise
+    # numpy and zipfile raise nearly anything: of a password, an unknown compression, a header that is no Python.
+    except Exception as error:
         raise InputError(
-            f"{path}: not a whole .npz file of plain arrays ({error}); save it with numpy.savez, without what is None."
+            f"{path}: not a whole .npz file of plain arrays ({str(error) or type(error).__name__}); save it with "
+            "numpy.savez, without what is None."
         ) from None
     for name in names:
         if name not in arrays:
@@ -32,4 +41,26 @@ def read_npz(path: Path, names: tuple[str, ...], optional: tuple[str, ...] = ())
             raise InputError(
                 f"{path}: the array {name} is missing; there must be {wanted}, found {', '.join(found) or 'none'}."
             )
+    if unread := [name for name in found if name not in arrays]:
+        print(printable(f"{path}: not read: {', '.join(unread)}"), file=sys.stderr)
     return arrays
+
+
+def _check_sizes(path: Path, archive: zipfile.ZipFile, wanted: set[str]) -> None:
+    """Raise unless every wanted array is as large as its header says, and no decompression bomb."""
+    for member in archive.infolist():
+        if member.filename not in wanted:
+            continue
+        if member.file_size > max(_SUSPICIOUS, 100 * member.compress_size):
+            raise InputError(
+                f"{path}: {member.filename} unpacks to {member.file_size} bytes from {member.compress_size}; save it "
+                "without compression, with numpy.savez, if it is data."
+            )
+        with archive.open(member) as file:
+            version = np.lib.format.read_magic(file)
+            read_header = (
+                np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = read_header(file)
+            if not dtype.hasobject and math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
+                raise ValueError(f"{member.filename} has not the size that its header says")

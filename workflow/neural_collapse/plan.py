@@ -1,7 +1,6 @@
 """What a study will take, before any of it is paid for: jobs, arithmetic and disk, layer by layer."""
 
 import functools
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +8,10 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from .config.declarations import literals
-from .config.runs import Run, Study
+from .config.runs import DataSize, Run, Study, published_size
 from .errors import InputError
 from .features.extraction import SAMPLE_SIZE
+from .storage import read_json
 from .train import networks
 
 _ATTACK_STEPS = 3  # of DeepFool, for an average image; 1.5 to 3 were seen
@@ -26,17 +25,6 @@ class Cost:
     jobs: int
     flops: float = 0.0
     disk: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Data:
-    """The size of a prepared data set."""
-
-    channels: int
-    image_size: int
-    classes: int
-    train: int
-    test: int
 
 
 @dataclass(frozen=True)
@@ -62,10 +50,10 @@ def plan(study: Study, results: Path) -> list[Cost]:
     runs, swept = study.runs, study.swept.values()
     rates, epochs = len(study.sweep_rates), study.measured_epochs
 
-    def over(runs: Iterable[Run], quantity: Callable[[Run, _Data], float]) -> float:
+    def over(runs: Iterable[Run], quantity: Callable[[Run, DataSize], float]) -> float:
         return sum(quantity(run, data[run.dataset]) for run in runs)
 
-    def attack_flops(run: Run, data: _Data) -> float:
+    def attack_flops(run: Run, data: DataSize) -> float:
         return min(study.attack["images"], data.test) * _attack_flops(run, data)
 
     return [
@@ -113,38 +101,38 @@ def network_cost(
     )
 
 
-def _cost(run: Run, data: _Data) -> NetworkCost:
+def _cost(run: Run, data: DataSize) -> NetworkCost:
     options = tuple(sorted(run.network_options.items()))
     return network_cost(run.network, options, channels=data.channels, image_size=data.image_size, classes=data.classes)
 
 
-def _training_flops(run: Run, data: _Data) -> float:
+def _training_flops(run: Run, data: DataSize) -> float:
     """Every epoch trains on whole batches and looks at the test set."""
     cost, batch = _cost(run, data), run.settings["batch_size"]
     epoch = data.train // batch * batch * cost.training_flops + data.test * cost.forward_flops
     return run.settings["epochs"] * epoch
 
 
-def _checkpoint_bytes(run: Run, data: _Data) -> int:
+def _checkpoint_bytes(run: Run, data: DataSize) -> int:
     return _cost(run, data).checkpoint_bytes
 
 
-def _extraction_flops(run: Run, data: _Data) -> float:
+def _extraction_flops(run: Run, data: DataSize) -> float:
     """Of one measured epoch."""
     return (data.train + data.test) * _cost(run, data).forward_flops
 
 
-def _attack_flops(run: Run, data: _Data) -> float:
+def _attack_flops(run: Run, data: DataSize) -> float:
     """Of one image at one measured epoch: a step is two passes forward and one back, to the image, for C-1 classes."""
     return _ATTACK_STEPS * (2 + data.classes - 1) * _cost(run, data).forward_flops
 
 
-def _data_bytes(data: _Data) -> int:
+def _data_bytes(data: DataSize) -> int:
     label = 8
     return (data.train + data.test) * (data.channels * data.image_size**2 + label)
 
 
-def _moments_bytes(run: Run, data: _Data) -> int:
+def _moments_bytes(run: Run, data: DataSize) -> int:
     """Of one measured epoch, both splits, in float64 (`moments.Snapshot`; inner layers are not counted)."""
     C, P = data.classes, _cost(run, data).features
     spectral = 2 * P * (1 + 2 * C) + P * C  # eigenvalues, class means and classifier; for testing, train means too
@@ -152,24 +140,18 @@ def _moments_bytes(run: Run, data: _Data) -> int:
     return 8 * (spectral + sampled)
 
 
-def _size_of_data(study: Study, name: str, results: Path) -> _Data:
-    settings = study.datasets[name]
-    published = literals(f"data.sources.{settings['source']}").get("PUBLISHED")
-    if published is None:
-        path = results / "datasets" / f"{name}.json"
-        if not path.is_file():
-            raise InputError(
-                f"config.yaml: studies.{study.name}.datasets.{name}: how large it is shows once it is prepared; "
-                "run `snakemake --cores all data` first."
-            )
-        card = json.loads(path.read_text())
+def _size_of_data(study: Study, name: str, results: Path) -> DataSize:
+    where = f"config.yaml: studies.{study.name}.datasets.{name}"
+    published = published_size(study.datasets[name], where)
+    if published:
+        return published
+    path = results / "datasets" / f"{name}.json"
+    if not path.is_file():
+        raise InputError(f"{where}: how large it is shows once it is prepared; run `snakemake --cores all data` first.")
+    card = read_json(path, "a data set's card", "image", "train_per_class", "test_per_class", "classes")
+    try:
         channels, image_size, _ = card["image"]
         train, test = sum(card["train_per_class"]), sum(card["test_per_class"])
-        return _Data(channels, image_size, len(card["classes"]), train, test)
-    classes, test = published["classes"], published["test"]
-    per_class = settings["train_per_class"]
-    train = published["train"] if per_class == "all" else classes * per_class
-    test = published["train"] - train if test is None else test
-    if isinstance(settings["test_per_class"], int):
-        test = classes * settings["test_per_class"]
-    return _Data(published["channels"], published["image_size"] + 2 * settings["padding"], classes, train, test)
+        return DataSize(int(channels), int(image_size), len(card["classes"]), int(train), int(test))
+    except (TypeError, ValueError):
+        raise InputError(f"{path}: not a data set's card; restore it with `git checkout`, or delete it.") from None

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,11 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it to `path` once the block ends without an error.
 
     A process killed at any moment leaves either the old file or the new one, never a half of it. The temporary name
-    keeps the suffix, because writers of pictures choose the format by it.
+    keeps the suffix, because writers of pictures choose the format by it. Raises InputError where `path` names no file.
     """
     path = Path(path)
+    if not path.name:
+        raise InputError(f"'{path}': this is not the name of a file.")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
@@ -52,9 +55,15 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def read_metadata(path: str | Path) -> dict[str, object]:
-    """Read the values stored beside the arrays; raises InputError where the file is missing or damaged."""
+    """Read the values stored beside the arrays, {} for none; raises InputError where the file is missing or damaged."""
     with _open_arrays(path) as file:
-        return json.loads((file.metadata() or {}).get(_METADATA, "{}"))
+        try:
+            found = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
+        except (ValueError, RecursionError):
+            found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: what it says of its arrays is damaged; delete it and make it again.")
+    return found
 
 
 @contextlib.contextmanager
@@ -64,18 +73,36 @@ def _open_arrays(path):
     try:
         with safe_open(path, framework="numpy") as file:
             yield file
-    except SafetensorError as error:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:  # the last: types not numpy's
         raise InputError(
             f"{path}: not a whole safetensors file ({error}); delete it and make it again, or run `dvc checkout`."
         ) from None
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a table without its index; every float as the shortest text that reads back to the same float64."""
+    """Write a table without its index; every float as the shortest text that reads back to the same float64.
+
+    What is no number is `nan`, so that an empty field is always damage.
+    """
     with whole_file(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        table.to_csv(temporary, index=False, na_rep="nan", lineterminator="\n")
 
 
 def write_json(path: str | Path, value: object) -> None:
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def read_json(path: str | Path, kind: str, *keys: str) -> dict[str, Any]:
+    """Read a table of a JSON file.
+
+    Raises InputError, one sentence that says that the file is not of its `kind`, where it is missing, is damaged or
+    lacks one of `keys`.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not found.keys() >= set(keys):
+        raise InputError(f"{path}: not {kind}; make it again, or restore it with `git checkout`.")
+    return found

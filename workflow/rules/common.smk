@@ -4,21 +4,24 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
-WORKFLOW = Path(workflow.basedir) / "workflow"
-sys.path[:0] = [str(WORKFLOW), str(WORKFLOW / "rules")]
-
-from fingerprint import fingerprint, pinned_packages
-from neural_collapse.data.preparation import content_digest
-from neural_collapse.config.checks import checked, read_config
-from neural_collapse.config.declarations import family, known_figures, literals
+from environments import mixture, pins
+from fingerprint import fingerprint
+from neural_collapse.data.preparation import content_digest, own_path
+from neural_collapse.config.checks import checked
+from neural_collapse.config.declarations import family, known_figures
 from neural_collapse.errors import InputError
-from neural_collapse.config.runs import load_study, shows_something
+from neural_collapse.config.runs import declared_by, load_study, shown_runs, shows_something
+from neural_collapse.storage import write_json
 from records import Records
+from termination import handle_sigterm_in_a_thread
+
+handle_sigterm_in_a_thread()
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own. The shell says so after
 # conda has activated an environment: Snakemake keeps PYTHONPATH from such jobs, and where conda's base environment was
@@ -33,14 +36,20 @@ STEP = "python -m run_step --code {params.code} --reads {input} --makes {output}
 # A job's process reads the Snakefile anew, perhaps hours later: it gets the configuration that was planned with.
 PLANNED = Path(os.environ.get("NEURAL_COLLAPSE_PLAN", ""))
 
+# Why what has changed is said to change nothing: see `Records.accept`.
+ACCEPTS = config.pop("accept", None)
+
 try:
+    if WITH_CONDA and not shutil.which("conda"):
+        raise InputError(
+            "--use-conda needs the command `conda`; install conda >= 24.7.1 and put it on PATH, or leave the flag out."
+        )
     if not workflow.is_main_process and PLANNED.is_file():
         config = json.loads(PLANNED.read_text())
-    else:
-        for file in workflow.configfiles:
-            read_config(file)  # Snakemake's own reader passes over keys that are there twice
     CONFIG = checked(config)
     STUDY = load_study(CONFIG)
+    for own in STUDY.datasets.values():
+        own_path(own["path"] or ".")
 except InputError as error:
     sys.exit(f"error: {error}")
 # Where data lie is no parameter of any job: the same content in another place makes nothing stale.
@@ -130,3 +139,8 @@ def code(step, *modules):
 def code_of_run(step, run, *modules):
     """With what the step loads for a run: the file of its network, and those of `modules`."""
     return code(step, f"train.networks.{family(run.network)}", *modules)
+
+
+def pins_of_run(step, run):
+    """The pins of what decides the bytes of a step that runs a network."""
+    return pins(f"steps.{step}", f"train.networks.{family(run.network)}")

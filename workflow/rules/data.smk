@@ -1,3 +1,8 @@
+def source_of(dataset):
+    """The module that gives a data set's images."""
+    return f"data.sources.{STUDY.datasets[dataset]['source']}"
+
+
 def own_data(wildcards):
     """The content of a user's own file or folder; where that is absent, the one the images were made of."""
     path = STUDY.datasets[wildcards.dataset]["path"]
@@ -7,6 +12,25 @@ def own_data(wildcards):
     if path.exists():
         return content_digest(path)
     return json.loads(origin.read_text())["sha256"] if origin.exists() else None
+
+
+def name_own_data_to_dvc():
+    """Write down which data of the user's own are here, for DVC to watch (`own` in workflow/dvc.yaml)."""
+    file = WORKFLOW / "params.yaml"
+    known = json.loads(file.read_text())["own"] if file.exists() else {}
+    here = {
+        f"{STUDY.name}-{name}": {"study": STUDY.name, "dataset": name, "path": str(Path(settings["path"]).expanduser())}
+        for name, settings in STUDY.datasets.items()
+        if settings["path"]
+    }
+    named = here | {name: own for name, own in known.items() if own["study"] != STUDY.name}
+    named = {name: own for name, own in named.items() if Path(own["path"]).exists()}
+    if named != known:
+        write_json(file, {"own": named})
+
+
+if workflow.is_main_process:
+    name_own_data_to_dvc()
 
 
 # The card, in git, stands for the images: whoever reads them depends on the card alone, so that absent images (a fresh
@@ -25,8 +49,8 @@ checkpoint prepare_dataset:
     params:
         settings=lambda wildcards: preparation(wildcards.dataset),
         own_data=own_data,
-        code=lambda wildcards: code("prepare_dataset", f"data.sources.{STUDY.datasets[wildcards.dataset]['source']}"),
-        environment=pinned_packages("training"),
+        code=lambda wildcards: code("prepare_dataset", source_of(wildcards.dataset)),
+        environment=lambda wildcards: pins("steps.prepare_dataset", source_of(wildcards.dataset)),
     message:
         "Prepare the images of {wildcards.dataset}"
     shell:

@@ -29,7 +29,7 @@ rule extract_features:
         code=lambda wildcards: code_of_run(
             "extract_features", RUNS[wildcards.run], f"train.losses.{RUNS[wildcards.run].loss}"
         ),
-        environment=pinned_packages("training"),
+        environment=lambda wildcards: pins_of_run("extract_features", RUNS[wildcards.run]),
     message:
         "Extract the features of {wildcards.run}"
     shell:

@@ -1,16 +1,18 @@
-def tables_of_figure(figure):
-    """The tables a figure reads: those of the runs it shows, or of the simulated systems."""
-    declared = literals(f"figures.{figure.replace('-', '_')}")
-    if declared["READS"] == "theory":
+def files_of_figure(figure):
+    """The files a figure reads: those of the runs it shows, or of the simulated systems."""
+    reads = declared_by(figure)["READS"]
+    if reads == "theory":
         return [f"{RESULTS}/theory/{system}.csv" for system in STUDY.theory]
-    layers = ["metrics", "robustness"] if declared["READS"] == "robustness" else ["metrics"]
-    shown = [run for run in STUDY.runs if run.loss in declared["LOSSES"]]
-    return [f"{RESULTS}/{layer}/{run}.csv" for layer in layers for run in shown]
+    suffix = "safetensors" if reads == "features" else "csv"
+    layers = ["metrics", "robustness"] if reads == "robustness" else [reads]
+    return [f"{RESULTS}/{layer}/{run}.{suffix}" for layer in layers for run in shown_runs(figure, STUDY.runs)]
 
 
 def caption(figure):
-    file = WORKFLOW / "report" / f"{figure}.rst"
-    return file.read_text() if file.exists() else ""
+    """Of its own file, and what holds of every figure with a panel a network."""
+    panels = ["panels"] if declared_by(figure)["READS"] in ("metrics", "robustness") else []
+    files = [WORKFLOW / "report" / f"{name}.rst" for name in (figure, *panels)]
+    return "\n".join(file.read_text() for file in files if file.exists())
 
 
 MSE_RUNS = [run for run in STUDY.runs if run.loss == "mse"]
@@ -18,7 +20,7 @@ MSE_RUNS = [run for run in STUDY.runs if run.loss == "mse"]
 
 rule figure:
     input:
-        lambda wildcards: tables_of_figure(wildcards.figure),
+        lambda wildcards: files_of_figure(wildcards.figure),
     output:
         pdf=report(
             f"{RESULTS}/figures/{{figure}}.pdf",
@@ -39,7 +41,7 @@ rule figure:
         # A function of the output, so that other words do not draw the figure again.
         caption=lambda wildcards, output: caption(wildcards.figure),
         code=lambda wildcards: code("figure", f"figures.{wildcards.figure.replace('-', '_')}"),
-        environment=pinned_packages("analysis"),
+        environment=pins("steps.figure"),
     message:
         "Draw {wildcards.figure}"
     shell:
@@ -60,7 +62,7 @@ rule table:
         "../../envs/analysis.yaml"
     params:
         code=code("table"),
-        environment=pinned_packages("analysis"),
+        environment=pins("steps.table"),
     message:
         "Tabulate Table 1"
     shell:
@@ -69,8 +71,8 @@ rule table:
 
 rule claims:
     input:
-        of_every_run("metrics", "csv"),
-        of_every_run("robustness", "csv"),
+        tables=[*of_every_run("metrics", "csv"), *of_every_run("robustness", "csv")],
+        cards=[f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets],
     output:
         report(f"{RESULTS}/claims.csv", caption="../report/claims.rst", category="Tables"),
     log:
@@ -79,8 +81,8 @@ rule claims:
         "../../envs/analysis.yaml"
     params:
         code=code("claims"),
-        environment=pinned_packages("analysis"),
+        environment=pins("steps.claims"),
     message:
         "Check the paper's claims"
     shell:
-        STEP + "claims --tables {input} --output {output} > {log} 2>&1"
+        STEP + "claims --tables {input.tables} --cards {input.cards} --output {output} > {log} 2>&1"

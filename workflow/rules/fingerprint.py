@@ -12,13 +12,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 LIBRARY = Path(__file__).parents[1] / "neural_collapse"
 
 # What decides whether and when a file is written, and not what is in it: a job's settings are its parameters, whoever
 # checks them, and a stopped training goes on to the same bytes.
-_DECIDES_NO_BYTE = ("errors", "config", "steps._options", "steps._stopping", "train.resume")
+_DECIDES_NO_BYTE = ("errors", "locks", "config", "steps._options", "steps._stopping", "train.resume")
+
+
+# What others call of a module that they load by name: a step, a network, a source of data, a loss, a figure.
+_CALLED_BY_NAME = ("run", "build", "load", "loss", "draw", "read")
 
 
 class Definition(NamedTuple):
@@ -29,7 +31,7 @@ class Definition(NamedTuple):
 
 
 def fingerprint(*modules: str, library: Path = LIBRARY) -> str:
-    """Sixteen hexadecimal digits for all that a step (its `run`) and modules loaded by name (all of them) reach.
+    """Sixteen hexadecimal digits for all that a step, and the modules that it loads by name, reach.
 
     Parameters
     ----------
@@ -42,6 +44,7 @@ def fingerprint(*modules: str, library: Path = LIBRARY) -> str:
         if not f"{definition.module}.".startswith(tuple(f"{module}." for module in _DECIDES_NO_BYTE))
     ]
     digests = [f"{module}:{name}:{_digest(_read(_file(module, library)), name)}" for module, name in found]
+    digests = [digest for digest in digests if not digest.endswith(":")]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
 
 
@@ -53,14 +56,14 @@ def closure(*modules: str, library: Path = LIBRARY) -> list[str]:
 def reached(*modules: str, library: Path = LIBRARY) -> list[Definition]:
     """The definitions that the given modules reach, imports within functions included.
 
-    A module whose name is used as such, or that looks itself up by `globals`, is reached whole. An import by name at run
-    time is not seen: whoever asks names that module too.
+    A module whose name is used as such, or that looks itself up by `globals`, is reached whole. An import by name at
+    run time is not seen: whoever asks names that module too.
     """
     found: set[Definition] = set()
     waiting: list[Definition] = []
     for module in modules:
-        is_step = module.startswith("steps.")
-        waiting += [Definition(module, "run")] if is_step else _whole(module, library)
+        whole = _whole(module, library)
+        waiting += [definition for definition in whole if definition.name in _CALLED_BY_NAME] or whole
     while waiting:
         definition = waiting.pop()
         module, name = definition
@@ -68,6 +71,7 @@ def reached(*modules: str, library: Path = LIBRARY) -> list[Definition]:
             continue
         source = _read(_file(module, library))
         if name in source.imported:
+            found.add(definition)
             waiting += _imported(source.imported[name], module, library)
         elif name in source.nodes:
             found.add(definition)
@@ -76,15 +80,12 @@ def reached(*modules: str, library: Path = LIBRARY) -> list[Definition]:
                 waiting += [Definition(module, used)] if used != "globals" else _whole(module, library)
             for imported in source.inner_imports[name]:
                 waiting += _imported(imported, module, library)
+            if not name:  # Python runs what a module imports before it, whether or not its names are used
+                behind = [_imported(imported, module, library) for imported in source.imported.values()]
+                waiting += [Definition(target.module, "") for targets in behind for target in targets]
             if module:  # Python runs a package before its modules
                 waiting.append(Definition(module.rpartition(".")[0], ""))
     return sorted(found)
-
-
-def pinned_packages(environment: str) -> list[str]:
-    """The packages that an environment of envs/ pins, such as "training"."""
-    content = yaml.safe_load((LIBRARY.parents[1] / "envs" / f"{environment}.yaml").read_text())
-    return sorted(content["dependencies"])
 
 
 class _Import(NamedTuple):
@@ -194,6 +195,11 @@ def _file(module: str, library: Path) -> Path:
 
 
 def _digest(source: _Source, name: str) -> str:
+    """Of a definition, or of the import that gives a name; empty where there is nothing."""
+    if name in source.imported:
+        return repr(tuple(source.imported[name]))
+    if not source.nodes[name]:
+        return ""
     return hashlib.sha256("\n".join(_walk(source.nodes[name])).encode()).hexdigest()
 
 

@@ -53,7 +53,6 @@ LOOKS = workflow.output_settings.dryrun or {
     *("--report", "--lint", "--list", "--list-rules", "-l", "--list-target-rules", "--lt"),
 } & set(sys.argv)
 TOUCHES = {"--touch", "-t"} & set(sys.argv)
-ACCEPTS = config.get("accept")
 
 
 def keep_records():
@@ -90,9 +89,16 @@ if workflow.is_main_process:
         sys.exit(f"error: {error}")
 
 
+onstart:
+    # The receipts of the jobs say what they read: Snakemake need not read every checkpoint once more to end a job.
+    workflow.persistence.max_checksum_file_size = 0
+
+
 onsuccess:
     if workflow.is_main_process:
         keep_records()
+        if mixed := mixture(RECORDS.ran_with()):
+            print(f"warning: {mixed}", file=sys.stderr)
 
 
 onerror:

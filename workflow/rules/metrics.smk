@@ -11,7 +11,7 @@ rule measure:
         identity=identity,
         weight_decay=lambda wildcards: RUNS[wildcards.run].settings["weight_decay"],
         code=code("measure"),
-        environment=pinned_packages("analysis"),
+        environment=pins("steps.measure"),
     message:
         "Measure {wildcards.run}"
     shell:
@@ -38,7 +38,7 @@ rule attack:
         identity=identity,
         settings=lambda wildcards: flags(STUDY.attack | {"threads": RUNS[wildcards.run].settings["threads"]}),
         code=lambda wildcards: code_of_run("attack", RUNS[wildcards.run]),
-        environment=pinned_packages("training"),
+        environment=lambda wildcards: pins_of_run("attack", RUNS[wildcards.run]),
     message:
         "Attack {wildcards.run}"
     shell:
@@ -59,7 +59,7 @@ rule summarise:
         "../../envs/analysis.yaml"
     params:
         code=code("summarise"),
-        environment=pinned_packages("analysis"),
+        environment=pins("steps.summarise"),
     message:
         "Sum up {wildcards.run}"
     shell:
@@ -78,7 +78,7 @@ rule collect:
         "../../envs/analysis.yaml"
     params:
         code=code("collect"),
-        environment=pinned_packages("analysis"),
+        environment=pins("steps.collect"),
     message:
         "Collect the measures of all runs"
     shell:

@@ -11,12 +11,12 @@ from typing import Any
 FOLDER = Path(".snakemake/receipts")
 
 
-def write(read: dict[str, str], made: dict[str, str]) -> None:
-    """Leave the receipt of a job: the checksum of every file that it read and made."""
+def write(read: dict[str, str], made: dict[str, str], ran_with: dict[str, str]) -> None:
+    """Leave the receipt of a job: the checksum of every file that it read and made, and what it ran with."""
     path = _path(made)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.partial")
-    temporary.write_text(json.dumps({"inputs": read, "outputs": made}))
+    temporary.write_text(json.dumps({"inputs": read, "outputs": made, "ran_with": ran_with}))
     os.replace(temporary, path)
 
 

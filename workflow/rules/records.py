@@ -1,19 +1,19 @@
 """What made each file, carried in git, so that every clone knows what is stale as well as the machine that made it.
 
-Snakemake keeps a record for each output in .snakemake/metadata (rule, parameters, code, inputs) and decides by it and by
-the files' times. Times say nothing after a clone, a checkout or a copy. So this module decides by contents, whenever the
-Snakefile is read:
+Snakemake keeps a record for each output in .snakemake/metadata (rule, parameters, code, inputs) and decides by it and
+by the files' times. Times say nothing after a clone, a checkout or a copy. So this module decides by contents, whenever
+the Snakefile is read:
 
 1. A file's *entry* is Snakemake's record, the checksums of what its job read, and the checksum of the file. Entries are
    in git, results/<study>/provenance/<layer>.json; those of jobs that ended since wait in .snakemake/records.
-2. A file that is there must be what an entry says. If it is not, it was changed behind the records' back: what git keeps
-   is made anew; what DVC keeps took long to make, so it is refused until somebody decides.
-3. A job's inputs must be what its entry says it read: each input is what its own entry says, be it here or absent. Where
-   the chain is broken, the job is stale.
+2. A file that is there must be what an entry says. If it is not, it was changed behind the records' back: what git
+   keeps is made anew; what DVC keeps took long to make, so it is refused until somebody decides.
+3. A job's inputs must be what its entry says it read: each input is what its own entry says, be it here or absent.
+   Where the chain is broken, the job is stale.
 4. Snakemake is then given, as its own records, the entries that hold, and for all others one that fits no job.
 """
 
-import fcntl
+import atexit
 import getpass
 import hashlib
 import json
@@ -30,6 +30,7 @@ from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
 from neural_collapse.errors import InputError
+from neural_collapse.locks import HeldElsewhere, exclusive
 from neural_collapse.storage import write_json
 
 KNOWN_FORMAT = 6  # of Snakemake's records
@@ -37,7 +38,7 @@ FORMAT = 7  # of the provenance
 CARRIED = ("rule", "code", "shellcmd", "params", "input", "log", "input_checksums")
 
 Entry = dict[str, Any]
-"""`record`: what Snakemake recorded of the job (CARRIED); `checksum`: the file's."""
+"""`record`: what Snakemake recorded of the job (CARRIED); `checksum`: the file's; `ran_with`: versions and device."""
 
 
 class Records:
@@ -74,21 +75,21 @@ class Records:
         self._snakemake = FilePersistence(path=state)
         self._waiting = state / "records" / f"{provenance.parent.name}.json"
         self._contents = state / "records" / "contents.json"
-        self._lock = None
         self._incomplete: set[str] = set()
 
     def alone(self) -> bool:
         """Whether no other Snakemake works in this folder; from then on until this process ends, none can start.
 
-        The kernel drops the lock with the process that holds it, so a killed one leaves nothing behind. Snakemake's own
-        lock files do stay behind, and are cleared here: nobody is left who could hold them.
+        Of a killed process nothing stays that could hold anybody up. Snakemake's own lock files do stay, and are
+        cleared here: nobody is left who could hold them.
         """
         self._waiting.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = open(self._waiting.parent / "lock", "a")  # noqa: SIM115 (held until the process ends)
+        lock = exclusive(self._waiting.parent / "lock")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            lock.__enter__()
+        except HeldElsewhere:
             return False
+        atexit.register(lock.__exit__, None, None, None)
         shutil.rmtree(self._state / "locks", ignore_errors=True)
         return True
 
@@ -145,7 +146,8 @@ class Records:
         write_json(self._contents, memory)
 
     def accept(self, why: str) -> None:
-        """Take Snakemake's new record of each file that is as it was made: what changed since is said to change nothing.
+        """Take Snakemake's new record of each file that is as it was made: what changed since is said to change
+        nothing.
 
         `snakemake --touch` writes such records. Who accepted, when and why stays in the entry until it is made anew.
         """
@@ -165,6 +167,10 @@ class Records:
                 waiting[path] = {**entries[path], "record": new, "accepted": accepted}
         write_json(self._waiting, waiting)
         self.save()
+
+    def ran_with(self) -> list[dict[str, str]]:
+        """What each job of the study ran with: versions of the packages that decide its bytes, and its device."""
+        return [entry.get("ran_with", {}) for entry in self._entries(_read_json(self._contents)).values()]
 
     def is_made(self, path: str) -> bool:
         """Whether a file is there, and not by a job that was killed before it was recorded."""
@@ -188,7 +194,7 @@ class Records:
             if made.keys() <= ours and all(record and record.endtime is not None for record in records.values()):
                 for path, record in records.items():
                     content = {name: record[name] for name in CARRIED} | {"input_checksums": receipt["inputs"]}
-                    waiting[path] = {"record": content, "checksum": made[path]}
+                    waiting[path] = {"record": content, "checksum": made[path], "ran_with": receipt["ran_with"]}
                 taken.append(made)
         write_json(self._waiting, waiting)
         for made in taken:
@@ -231,7 +237,7 @@ class Records:
         )
 
     def _content(self, path: str, entries: dict[str, Entry], memory: Memory) -> str | None:
-        """The content of an input: what its entry says, which an altered or absent file will be again once it is made."""
+        """The content of an input: what its entry says, which an altered or absent file will be once it is made."""
         if path in entries:
             return entries[path]["checksum"]
         return checksum(path, memory) if os.path.exists(path) else None

@@ -2,10 +2,10 @@
 
     python -m run_step --code FINGERPRINT MODULE... --reads FILE... --makes FILE... -- STEP FLAG...
 
-Snakemake decides what to run when it reads the Snakefile; a job may start hours later. What it is to run was planned for
-the code of that time, so the job compares the code's fingerprint when it starts and again when it ends. A finished job
-leaves a *receipt* of what it read and made (`receipts`): Snakemake's own record looks at the inputs only once the job has
-ended, and tells a finished job from a failed one by nothing.
+Snakemake decides what to run when it reads the Snakefile; a job may start hours later. What it is to run was planned
+for the code of that time, so the job compares the code's fingerprint when it starts and again when it ends. A finished
+job leaves a *receipt* of what it read and made (`receipts`): Snakemake's own record looks at the inputs only once the
+job has ended, and tells a finished job from a failed one by nothing.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 
 import receipts
 from contents import checksum
+from environments import ran_with
 from fingerprint import fingerprint
 
 
@@ -38,7 +39,8 @@ def main() -> int:
     changed = [path for path, before in read.items() if not os.path.exists(path) or checksum(path) != before]
     if changed:
         return _refuse(f"{changed[0]} was changed while this job read it; repeat the command.")
-    receipts.write(read, {path: checksum(path) for path in options.makes if os.path.exists(path)})
+    made = {path: checksum(path) for path in options.makes if os.path.exists(path)}
+    receipts.write(read, made, ran_with(*options.code[1:]))
     return 0
 
 

@@ -22,7 +22,7 @@ rule try_learning_rate:
         code=lambda wildcards: code_of_run(
             "try_learning_rate", STUDY.swept[wildcards.pair], f"train.losses.{STUDY.swept[wildcards.pair].loss}"
         ),
-        environment=pinned_packages("training"),
+        environment=lambda wildcards: pins_of_run("try_learning_rate", STUDY.swept[wildcards.pair]),
         resume=f"{RESULTS}/resume/{{pair}}/{{rate}}",  # no run's folder: those end in the seed
     message:
         "Try learning rate {wildcards.rate} for {wildcards.pair}"
@@ -43,7 +43,7 @@ rule choose_learning_rate:
         "../../envs/analysis.yaml"
     params:
         code=code("choose_learning_rate"),
-        environment=pinned_packages("analysis"),
+        environment=pins("steps.choose_learning_rate"),
     message:
         "Choose the learning rate of {wildcards.pair}"
     shell:
@@ -61,7 +61,7 @@ rule collect_sweep:
         "../../envs/analysis.yaml"
     params:
         code=code("collect_sweep"),
-        environment=pinned_packages("analysis"),
+        environment=pins("steps.collect_sweep"),
     message:
         "Collect what the sweeps chose"
     shell:

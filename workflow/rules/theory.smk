@@ -8,7 +8,7 @@ rule simulate_central_path:
     params:
         settings=lambda wildcards: flags(STUDY.theory[wildcards.system]),
         code=code("simulate_central_path"),
-        environment=pinned_packages("analysis"),
+        environment=pins("steps.simulate_central_path"),
     message:
         "Simulate the central path of {wildcards.system}"
     shell:

@@ -34,7 +34,7 @@ rule train_network:
         images=images_of_run,
         settings=lambda wildcards: flags(training_settings(RUNS[wildcards.run])),
         code=lambda wildcards: code_of_run("train", RUNS[wildcards.run], f"train.losses.{RUNS[wildcards.run].loss}"),
-        environment=pinned_packages("training"),
+        environment=lambda wildcards: pins_of_run("train", RUNS[wildcards.run]),
         checkpoints=subpath(output.history, parent=True),
         measured=STUDY.measured_epochs,
         resume=f"{RESULTS}/resume/{{run}}",

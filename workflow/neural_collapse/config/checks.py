@@ -12,40 +12,100 @@ from typing import Any
 import jsonschema
 import yaml
 
-from ..errors import InputError
-from .declarations import LIBRARY
+from ..errors import InputError, shortened
+from .declarations import options_of_family
 from .settings import training_schema
 
-_SCHEMA = LIBRARY.parent / "schemas" / "config.schema.yaml"
+_SCHEMA = Path(__file__).with_name("config.schema.yaml")
+
+
+_LARGEST_FILE = 2**20  # bytes
+_MOST_NODES = 100_000  # values, those behind an alias counted wherever it stands
+_DEEPEST = 20  # levels; the schema has 7
+# Plain words that YAML 1.1 reads as something else than what they look like: 010 is 8, 1:30 is 90, no is false.
+_MISREAD = re.compile(
+    r"[-+]?0[0-7_]+|[-+]?0[bx][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?|"
+    r"[-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF"
+)
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
-    """Read config.yaml; raises InputError where it is missing, not YAML, or gives a key twice."""
+    """Read config.yaml; raises InputError where it is missing, not YAML, gives a key twice or may be misread."""
+    text = _text(Path(path))
     try:
-        text = Path(path).read_text()
+        _check_nodes(path, yaml.compose(text, Loader=yaml.SafeLoader))
         config = yaml.safe_load(text)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file.") from None
+    except InputError:
+        raise
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())}).") from None
-    _check_keys(path, yaml.compose(text))
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}: " if mark else ""
+        words = getattr(error, "problem", None) or str(error)
+        raise InputError(f"{path}: {line}not valid YAML ({' '.join(words.split())}).") from None
+    except RecursionError:
+        raise InputError(f"{path}: tables and lists lie in each other too deep; no setting is so deep.") from None
+    except (ValueError, OverflowError) as error:  # of a date such as 2024-99-99, or of a number of 5,000 digits
+        raise InputError(f"{path}: a value can't be read ({' '.join(str(error).split())}); put it in quotes.") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: must be a table, with the keys study and studies.")
     return config
 
 
-def _check_keys(path: str | Path, node: yaml.Node | None) -> None:
-    """Raise InputError where a table gives a key twice: of two such values YAML takes the last, and says nothing."""
-    if isinstance(node, yaml.MappingNode):
-        given = set()
-        for key, value in node.value:
-            if key.value in given:
+def _text(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: this is not a file.")
+        if path.stat().st_size > _LARGEST_FILE:
+            raise InputError(f"{path}: has {path.stat().st_size} bytes, more than any configuration ({_LARGEST_FILE}).")
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(f"{path}: line {line}: not in UTF-8; save it in that encoding.") from None
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror}).") from None
+
+
+def _check_nodes(path: str | Path, root: yaml.Node | None) -> None:
+    """Raise InputError for what YAML would read, but hardly as it was meant.
+
+    Of a key that a table gives twice it takes the last, and says nothing; some plain words are not what they look like;
+    and a few aliases of aliases are millions of values.
+    """
+    waiting = [] if root is None else [(root, 1)]
+    for _ in range(_MOST_NODES):
+        if not waiting:
+            return
+        node, depth = waiting.pop()
+        line = f"{path}: line {node.start_mark.line + 1}:"
+        if depth > _DEEPEST:
+            raise InputError(f"{line} tables and lists lie in each other too deep; no setting is so deep.")
+        if isinstance(node, yaml.ScalarNode):
+            if node.style is None and _MISREAD.fullmatch(node.value):
                 raise InputError(
-                    f"{path}: line {key.start_mark.line + 1}: the key '{key.value}' is there twice; keep one."
+                    f"{line} {shortened(node.value, 80)} may be misread; put a word in quotes, write a number without "
+                    "leading zeros, colons and underscores, and true or false for a choice."
                 )
-            given.add(key.value)
-            _check_keys(path, value)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _check_keys(path, item)
+            continue
+        children = node.value
+        if isinstance(node, yaml.MappingNode):
+            _check_keys(path, node)
+            children = [part for pair in node.value for part in pair]
+        # The first is looked at first, so that the first mistake is the one named.
+        waiting += [(child, depth + 1) for child in reversed(children)]
+    raise InputError(f"{path}: has more than {_MOST_NODES} values, those that aliases repeat counted each time.")
+
+
+def _check_keys(path: str | Path, table: yaml.MappingNode) -> None:
+    given = set()
+    for key, _ in table.value:
+        line = f"{path}: line {key.start_mark.line + 1}:"
+        if not isinstance(key, yaml.ScalarNode):
+            raise InputError(f"{line} a key must be a word, not a list or a table.")
+        if key.value in given:
+            raise InputError(f"{line} the key '{shortened(key.value, 80)}' is there twice; keep one.")
+        given.add(key.value)
 
 
 def checked(config: dict[str, Any]) -> dict[str, Any]:
@@ -57,23 +117,28 @@ def checked(config: dict[str, Any]) -> dict[str, Any]:
     # To the end, because defaults are filled in on the way.
     errors = list(_Validator(config_schema()).iter_errors(config))
     if errors:
-        where = ".".join(str(part) for part in errors[0].absolute_path)
+        where = ".".join(shortened(str(part), 80) for part in errors[0].absolute_path)
         raise InputError(f"config.yaml: {where + ': ' if where else ''}{_sentence(errors[0])}")
     return config
 
 
-def _as_meant(value: Any) -> Any:
+def _as_meant(value: Any, key: str = "") -> Any:
     """A copy in which `5e-4` is a number, as everybody but YAML 1.1 (which wants `5.0e-4`) reads it.
 
-    A whole number may be written `1e2` or `100.0`, and a key that YAML takes for a number is a name.
+    A whole number may be written `1e2` or `100.0`, and a key that YAML takes for a number is a name. What must be a
+    string (a path such as `2024e5`) stays one.
     """
     if isinstance(value, dict):
-        return {str(key): _as_meant(item) for key, item in value.items()}
+        return {str(key): _as_meant(item, str(key)) for key, item in value.items()}
     if isinstance(value, list):
         return [_as_meant(item) for item in value]
-    if isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+", value):
+    if isinstance(value, str) and key not in _TEXTS and _EXPONENTIAL.fullmatch(value):
         value = float(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_TEXTS = {"study", "data_root", "description", "source", "path"}
+_EXPONENTIAL = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
 
 
 def defaults(properties: dict[str, Any]) -> dict[str, Any]:
@@ -88,10 +153,44 @@ def config_schema() -> dict[str, Any]:
     return found
 
 
+def definition(*place: str) -> dict[str, Any]:
+    """A part of the configuration's schema by the names on the way there, such as "seed" or "system", "horizon"."""
+    found = config_schema()["$defs"][place[0]]
+    for name in place[1:]:
+        found = found["properties"][name]
+        if "$ref" in found:
+            found = config_schema()["$defs"][found["$ref"].rpartition("/")[2]]
+    return found
+
+
+def mistake(value: Any, schema: dict[str, Any]) -> str | None:
+    """What is wrong with a single value by its schema, one sentence; None where nothing is."""
+    return next((_sentence(error) for error in _Validator(schema).iter_errors(value)), None)
+
+
 def check_setting(where: str, value: Any, schema: dict[str, Any]) -> None:
     """Raise InputError, one sentence that begins with `where`, if a single value is not what its schema allows."""
-    for error in _Validator(schema).iter_errors(value):
-        raise InputError(f"{where}: {_sentence(error)}")
+    if found := mistake(value, schema):
+        raise InputError(f"{where}: {found}")
+
+
+def check_schedule(where: str, settings: dict[str, Any]) -> None:
+    """Raise InputError, one sentence that begins with `where`, if the learning rate changes after the last epoch."""
+    epochs, drops = settings["epochs"], settings["learning_rate_drops"]
+    if drops and (max(drops) >= epochs or sorted(set(drops)) != drops):
+        found = shortened(str(drops), 80)
+        raise InputError(f"{where}learning_rate_drops: {found} must rise and end before the last epoch, {epochs}.")
+    if settings["warmup_epochs"] >= epochs:
+        raise InputError(f"{where}warmup_epochs: {settings['warmup_epochs']} must be less than the {epochs} epochs.")
+
+
+def check_network_options(where: str, family: str, options: dict[str, Any]) -> None:
+    """Raise InputError, one sentence that begins with `where`, for an option that a family of networks has not."""
+    allowed = options_of_family(family)
+    for key, value in options.items():
+        if key not in allowed:
+            raise InputError(f"{where}: {unknown('option', key, allowed)}")
+        check_setting(f"{where}.{key}", value, allowed[key])
 
 
 def _fill_defaults(validator, properties, instance, schema):
@@ -114,6 +213,7 @@ _Validator = jsonschema.validators.extend(
 
 def _sentence(error: jsonschema.ValidationError) -> str:
     value, wanted = error.instance, error.validator_value
+    found = shortened(repr(value), 80)
     match error.validator:
         case "additionalProperties":
             known = error.schema["properties"]
@@ -125,14 +225,14 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         case "type" if value is None and wanted == "object":
             return "there is nothing; write {} where nothing differs from the defaults."
         case "type":
-            return f"{value!r} is not of type {wanted}."
+            return f"{found} is not of type {wanted}."
         case "oneOf":
             allowed = " or ".join(_allowed(choice) for choice in wanted)
-            return f"{value!r} is not allowed; it must be {allowed}."
+            return f"{found} is not allowed; it must be {allowed}."
         case "pattern":
-            return f"{value!r} is not a name; use small letters, digits and underscores."
+            return f"{found} is not a {error.schema.get('title', 'name; use small letters, digits and underscores')}."
         case _:
-            return f"{value!r} is not allowed; it must be {_allowed(error.schema)}."
+            return f"{found} is not allowed; it must be {_allowed(error.schema)}."
 
 
 def _allowed(schema: dict[str, Any]) -> str:
@@ -145,16 +245,21 @@ def _allowed(schema: dict[str, Any]) -> str:
         "exclusiveMinimum": "more than {}",
         "exclusiveMaximum": "less than {}",
         "minItems": "at least {} long",
+        "maxItems": "at most {} long",
+        "minLength": "at least {} long",
+        "maxLength": "at most {} long",
         "minProperties": "at least {} long",
+        "maxProperties": "at most {} long",
         "uniqueItems": "without repeats",
     }
-    kind = {"integer": "a whole number", "number": "a number", "array": "a list", "object": "a table"}[schema["type"]]
+    kinds = {"integer": "a whole number", "number": "a number", "array": "a list", "object": "a table"}
+    kind = kinds.get(schema.get("type"), "a text")
     return " ".join(
         [kind, " and ".join(text.format(schema[key]) for key, text in words.items() if key in schema)]
     ).strip()
 
 
 def unknown(kind: str, name: object, known: Iterable[object]) -> str:
-    guess = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
+    guess = difflib.get_close_matches(str(name)[:80], [str(k) for k in known], n=1)
     hint = f" (did you mean '{guess[0]}'?)" if guess else ""
-    return f"no {kind} named '{name}'{hint}; known: {', '.join(str(k) for k in known) or 'none'}."
+    return f"no {kind} named '{shortened(str(name), 80)}'{hint}; known: {', '.join(str(k) for k in known) or 'none'}."

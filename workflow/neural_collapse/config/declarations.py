@@ -88,11 +88,9 @@ def family(network: str) -> str:
     return family_and_depth(network)[0]
 
 
-@functools.cache
-def options_of_family(name: str) -> frozenset[str]:
-    """The keyword arguments of a network module's `build` that a user may set: those with a default."""
-    given = _arguments(f"train.networks.{name}", "build")
-    return frozenset(a.arg for a, default in zip(given.kwonlyargs, given.kw_defaults, strict=True) if default)
+def options_of_family(name: str) -> dict[str, dict[str, Any]]:
+    """The options of a network module's `build` that a user may set, each with the JSON schema of its values."""
+    return literals(f"train.networks.{name}")["OPTIONS"]
 
 
 @functools.cache

@@ -6,21 +6,22 @@ sources of their modules, so that a plan of thousands of jobs is made in a secon
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import InputError
-from .checks import checked, config_schema, defaults, unknown
+from ..errors import InputError, shortened
+from .checks import check_network_options, check_schedule, checked, config_schema, defaults, unknown
 from .declarations import (
     family,
+    family_and_depth,
     known_figures,
     known_losses,
     known_networks,
     known_sources,
     literals,
     modules,
-    options_of_family,
     options_of_loss,
     reads_path,
     torchvision_models,
@@ -59,7 +60,7 @@ class Run:
 class Study:
     """One study of config.yaml: its runs and everything else the schema says of a study, defaults filled in.
 
-    `figures` are those named that show something of these runs.
+    `figures` are those that show something of these runs, but for the ones left out.
     """
 
     name: str
@@ -102,6 +103,7 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     for dataset, own in study["datasets"].items():
         if dataset not in datasets and "source" not in own and dataset not in known_sources():
             raise InputError(f"{where}.datasets: {unknown('data set', dataset, known_sources())}")
+    sizes = {dataset: published_size(settings, f"{where}.datasets.{dataset}") for dataset, settings in datasets.items()}
     runs = []
     for pair, (dataset, network, loss) in pairs.items():
         settings = _settings(f"{where}.runs.{pair}", study["training"], study["runs"][pair])
@@ -109,6 +111,8 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         if study["measured_epochs"] > settings["epochs"]:
             found = f"{study['measured_epochs']} epochs can't be measured in a run of {settings['epochs']}"
             raise InputError(f"{where}.measured_epochs: {found}, {pair}.")
+        if sizes[dataset]:
+            _check_fit(f"{where}.runs.{pair}", network, settings["batch_size"], sizes[dataset])
         options = study["networks"].get(network, {})
         runs += [Run(dataset, network, loss, seed, settings, options) for seed in study["seeds"]]
     for key, system in study["theory"].items():
@@ -118,14 +122,9 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
                 f"{where}.theory.{key}: needs {least} numbers in `spectrum` and from {least} to {most} features; "
                 f"found {len(system['spectrum'])} and {system['features']}."
             )
-    for figure in study["figures"]:
+    for figure in study["leave_out"]:
         if figure not in known_figures():
-            raise InputError(f"{where}.figures: {unknown('figure', figure, known_figures())}")
-    figures = tuple(figure for figure in study["figures"] if shows_something(figure, runs))
-    if not figures:
-        raise InputError(
-            f"{where}.figures: {study['figures']} shows nothing of these runs; name others, or leave it out."
-        )
+            raise InputError(f"{where}.leave_out: {unknown('figure', figure, known_figures())}")
     sweep = study["sweep"]
     if sweep["lowest"] >= sweep["highest"]:
         raise InputError(f"{where}.sweep: lowest, {sweep['lowest']}, must be less than highest, {sweep['highest']}.")
@@ -135,17 +134,69 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         datasets=datasets,
         attack=study["attack"],
         theory=study["theory"],
-        figures=figures,
+        figures=tuple(
+            figure for figure in known_figures() if figure not in study["leave_out"] and shows_something(figure, runs)
+        ),
         layers=study["layers"],
         measured_epochs=study["measured_epochs"],
         sweep_rates=_logarithmic(sweep["lowest"], sweep["highest"], sweep["count"]),
     )
 
 
+@dataclass(frozen=True)
+class DataSize:
+    """The size of a prepared data set: of its images, and the number of classes and of examples."""
+
+    channels: int
+    image_size: int
+    classes: int
+    train: int
+    test: int
+
+
+def published_size(settings: dict[str, Any], where: str) -> DataSize | None:
+    """The size that published data have once prepared with a data set's `settings`; None of a user's own.
+
+    Raises InputError, one sentence that begins with `where`, for more examples than were published.
+    """
+    published = literals(f"data.sources.{settings['source']}").get("PUBLISHED")
+    if published is None:
+        return None
+    classes, train, test = published["classes"], published["train"], published["test"]
+    if settings["train_per_class"] != "all":
+        if classes * settings["train_per_class"] > train:
+            raise InputError(
+                f"{where}.train_per_class: there are no {settings['train_per_class']} examples of each class; all are "
+                f"{train} of {classes} classes."
+            )
+        train = classes * settings["train_per_class"]
+    test = published["train"] - train if test is None else test
+    if test == 0:
+        raise InputError(f"{where}.train_per_class: write a smaller number, so that examples are left for testing.")
+    if isinstance(settings["test_per_class"], int):
+        if classes * settings["test_per_class"] > test:
+            raise InputError(
+                f"{where}.test_per_class: there are no {settings['test_per_class']} test examples of each class; all "
+                f"are {test} of {classes} classes."
+            )
+        test = classes * settings["test_per_class"]
+    return DataSize(published["channels"], published["image_size"] + 2 * settings["padding"], classes, train, test)
+
+
+def declared_by(figure: str) -> dict[str, Any]:
+    """The literals of a figure's module, such as READS and NEEDS, by its name ("figure-02")."""
+    return literals(f"figures.{figure.replace('-', '_')}")
+
+
 def shows_something(figure: str, runs: Iterable[Run]) -> bool:
-    """Whether a figure is of simulated systems, or of a loss that one of the runs has."""
-    declared = literals(f"figures.{figure.replace('-', '_')}")
-    return declared["READS"] == "theory" or any(run.loss in declared["LOSSES"] for run in runs)
+    """Whether a figure is of simulated systems, of every loss, or of one that some run has."""
+    return declared_by(figure)["READS"] == "theory" or bool(shown_runs(figure, runs))
+
+
+def shown_runs(figure: str, runs: Iterable[Run]) -> list[Run]:
+    """The runs that a figure of networks shows: those of the loss that it needs or, without one, all."""
+    needed = declared_by(figure).get("NEEDS")
+    return [run for run in runs if needed in (None, run.loss)]
 
 
 # The checks, each one sentence.
@@ -155,7 +206,8 @@ def _check_pair(where: str, pair: str, own: dict[str, Any]) -> tuple[str, str, s
     parts = pair.split("-")
     if len(parts) != 3:
         raise InputError(
-            f"{where}: '{pair}' is not a run; write {{dataset}}-{{network}}-{{loss}}, such as mnist-vgg11-mse."
+            f"{where}: '{shortened(pair, 80)}' is not a run; write {{dataset}}-{{network}}-{{loss}}, such as "
+            "mnist-vgg11-mse."
         )
     dataset, network, loss = parts
     if dataset not in own and dataset not in modules("data.sources"):
@@ -168,18 +220,29 @@ def _check_pair(where: str, pair: str, own: dict[str, Any]) -> tuple[str, str, s
 
 def _check_network(where: str, name: str, options: dict[str, Any]) -> None:
     models = torchvision_models() or frozenset()
-    of_torchvision = family(name) == "torchvision_model" and (name in models or not models)
+    possible = re.fullmatch("[a-z0-9_]{1,64}", name) if not models else name in models
+    of_torchvision = family(name) == "torchvision_model" and possible
     if name not in known_networks() and not of_torchvision:
         known = ", ".join(known_networks())
+        name = shortened(name, 80)
         guess = difflib.get_close_matches(name, [*known_networks(), *models], n=1)
         hint = f" (did you mean '{guess[0]}'?)" if guess else ""
         raise InputError(
             f"{where}: no network named '{name}'{hint}; known: {known}, and the classifiers of torchvision.models."
         )
-    allowed = options_of_family(family(name))
-    for key in options:
-        if key not in allowed:
-            raise InputError(f"{where}.{name}: {unknown('option', key, allowed)}")
+    check_network_options(f"{where}.{name}", family(name), options)
+
+
+def _check_fit(where: str, network: str, batch_size: int, size: DataSize) -> None:
+    if batch_size > size.train:
+        raise InputError(f"{where}.batch_size: {batch_size} is more than the {size.train} train images.")
+    module, depth = family_and_depth(network)
+    smallest = literals(f"train.networks.{module}").get("SMALLEST_IMAGE", {}).get(depth, 1)
+    if size.image_size < smallest:
+        raise InputError(
+            f"{where}: {network} needs images of at least {smallest} pixels a side, but they have {size.image_size}; "
+            "set `padding` of the data set."
+        )
 
 
 def _check_loss_options(where: str, loss: str, options: dict[str, Any]) -> None:
@@ -213,12 +276,8 @@ def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
 
 def _settings(where: str, common: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     settings = defaults(config_schema()["$defs"]["training"]["properties"]) | common | own
-    epochs = settings["epochs"]
-    drops = settings.setdefault("learning_rate_drops", default_drops(epochs))
-    if drops and (max(drops) >= epochs or sorted(set(drops)) != drops):
-        raise InputError(f"{where}.learning_rate_drops: {drops} must rise and end before the last epoch, {epochs}.")
-    if settings["warmup_epochs"] >= epochs:
-        raise InputError(f"{where}.warmup_epochs: {settings['warmup_epochs']} must be less than the {epochs} epochs.")
+    settings.setdefault("learning_rate_drops", default_drops(settings["epochs"]))
+    check_schedule(f"{where}.", settings)
     return settings
 
 

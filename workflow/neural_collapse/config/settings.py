@@ -24,8 +24,10 @@ class TrainingSettings:
     network_options: dict[str, float]
     loss: str
     seed: int
-    epochs: int = _setting("Passes over the training set.", 350, type="integer", minimum=1)
-    batch_size: int = _setting("Examples a step; an incomplete last batch is dropped.", 128, type="integer", minimum=2)
+    epochs: int = _setting("Passes over the training set.", 350, type="integer", minimum=1, maximum=1_000_000)
+    batch_size: int = _setting(
+        "Examples a step; an incomplete last batch is dropped.", 128, type="integer", minimum=2, maximum=1_000_000
+    )
     learning_rate: float = _setting(
         "The learning rate before any drop, or `sweep` for the best of the study's sweep.",
         "sweep",

@@ -47,9 +47,32 @@ def write_dataset(path: str | Path, dataset: Dataset) -> None:
 def read_dataset(path: str | Path) -> Dataset:
     """Read a file of `write_dataset`; raises InputError where it is missing, damaged or something else."""
     arrays, metadata = read_arrays(path), read_metadata(path)
-    if set(arrays) != set(_ARRAYS) or "class_names" not in metadata:
+    names = metadata.get("class_names")
+    if set(arrays) != set(_ARRAYS) or not isinstance(names, list) or not _is_whole(arrays, len(names)):
         raise InputError(f"{path}: not a prepared data set; make one with `python -m neural_collapse prepare-dataset`.")
-    return Dataset(name=metadata["name"], class_names=tuple(metadata["class_names"]), **arrays)
+    return Dataset(name=str(metadata.get("name")), class_names=tuple(map(str, names)), **arrays)
+
+
+def _is_whole(arrays: dict[str, np.ndarray], classes: int) -> bool:
+    """Whether the arrays are what `Dataset` says."""
+    train, test = arrays["train_images"], arrays["test_images"]
+    mean, std = arrays["mean"], arrays["std"]
+    return (
+        train.dtype == test.dtype == np.uint8
+        and train.ndim == test.ndim == 4
+        and train.shape[1:] == test.shape[1:]
+        and train.shape[2] == train.shape[3] > 0
+        and all(
+            labels.shape == images.shape[:1]
+            and labels.dtype == np.int64
+            and len(labels)
+            and labels.min() >= 0
+            and labels.max() < classes
+            for images, labels in ((train, arrays["train_labels"]), (test, arrays["test_labels"]))
+        )
+        and mean.shape == std.shape == train.shape[1:2]
+        and bool(np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all())
+    )
 
 
 def standardise(images: torch.Tensor, mean: np.ndarray | torch.Tensor, std: np.ndarray | torch.Tensor) -> torch.Tensor:

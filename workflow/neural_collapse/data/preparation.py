@@ -41,6 +41,18 @@ def load(source: str, *, path: str | Path | None = None, root: str | Path | None
     return importlib.import_module(f".sources.{source}", __package__).load(path=path, root=root)
 
 
+def own_path(path: str | Path) -> Path:
+    """Where a user's own data are, `~` resolved; raises InputError for what can be neither a file nor a folder."""
+    try:
+        path = Path(path).expanduser()
+        special = path.exists() and not path.is_file() and not path.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:  # no such user; too long a name; a NUL in it
+        raise InputError(f"{path}: can't be a path ({error}).") from None
+    if special:
+        raise InputError(f"{path}: this is neither a file nor a folder.")
+    return path
+
+
 def files_by_class(directory: Path) -> dict[str, list[Path]]:
     """The files that the source `folder` reads of one split: those in each class's folder, but hidden ones."""
     return {entry.name: _visible(entry) for entry in _visible(directory) if entry.is_dir()}
@@ -53,13 +65,14 @@ def _visible(directory: Path) -> list[Path]:
 
 def content_digest(path: str | Path) -> str:
     """The SHA-256 of a file, or of the names and contents of the files that the source `folder` reads there."""
-    path, digest = Path(path), hashlib.sha256()
+    path, digest = own_path(path), hashlib.sha256()
     splits = [files_by_class(path / split) for split in ("train", "test")]
     images = [file for split in splits for members in split.values() for file in members if file.is_file()]
     for file in images if path.is_dir() else [path]:
         with open(file, "rb") as content:
             name = "" if file == path else file.relative_to(path).as_posix()
-            digest.update(f"{name} {hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
+            line = f"{name} {hashlib.file_digest(content, 'sha256').hexdigest()}\n"
+            digest.update(line.encode(errors="surrogateescape"))  # a name need not be UTF-8
     return digest.hexdigest()
 
 
@@ -166,8 +179,8 @@ def _check(split: str, images: np.ndarray, labels: np.ndarray, name: str, class_
     where = f"data set '{name}': {split}"
     if images.dtype != np.uint8:
         raise InputError(f"{where} images are {images.dtype}, but must be uint8 with values 0 to 255.")
-    if images.ndim != 4 or images.shape[2] != images.shape[3]:
-        raise InputError(f"{where} images have the shape {images.shape}, but must be square: (N, C, H, H).")
+    if images.ndim != 4 or images.shape[2] != images.shape[3] or 0 in images.shape[1:]:
+        raise InputError(f"{where} images have the shape {images.shape}, but must be square: (N, C, H, H), H > 0.")
     if labels.shape != (len(images),):
         raise InputError(f"{where} labels have the shape {labels.shape}, but there are {len(images)} images.")
     if not np.issubdtype(labels.dtype, np.integer):

@@ -192,10 +192,17 @@ def read_snapshots(path: str | Path) -> Iterator[tuple[int, str, Snapshot]]:
         raise InputError(
             f"{path}: not the features of a run; make them with `python -m neural_collapse extract-features`."
         )
-    for i, epoch in enumerate(arrays.pop("epochs")):
-        tree = _nest({name: stack[i] for name, stack in arrays.items()})
-        for split in ("train", "test"):
-            yield int(epoch), split, _snapshot(tree[split])
+    for name, array in arrays.items():
+        # A margin is no number where a class has no direction; nothing else may be.
+        if "cosine_margin" not in name and not np.isfinite(array).all():
+            raise InputError(f"{path}: {name} is not finite; make the file again.")
+    try:
+        for i, epoch in enumerate(arrays.pop("epochs")):
+            tree = _nest({name: stack[i] for name, stack in arrays.items()})
+            for split in ("train", "test"):
+                yield int(epoch), split, _snapshot(tree[split])
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+        raise InputError(f"{path}: the features of a run, but not all; make the file again.") from None
 
 
 def _snapshot(tree: dict[str, Any]) -> Snapshot:

@@ -1,6 +1,7 @@
-"""The paper's figures: one module each, with what it shows and how to draw it.
+"""The papers' figures, and those of the theory: a module each, with what it shows and how to draw it.
 
-A module `figure_NN` holds two literals that are read without importing it, LOSSES (whose runs it shows) and READS (the
-layer whose tables it draws: metrics, robustness, which comes with the metrics for the zero-error line, or theory), and
-`draw(table) -> matplotlib.figure.Figure`.
+A module `figure_<name>` holds two literals that are read without importing it: READS, the layer whose files it draws
+(metrics, robustness, which comes with the metrics for the zero-error line, theory or features), and, where it shows the
+runs of one loss alone, that loss, NEEDS; any other figure shows every loss of a study. `draw(table)` makes the
+`matplotlib.figure.Figure`; what it takes is what the module's `read(paths)` gives or, without one, `read_tables`.
 """

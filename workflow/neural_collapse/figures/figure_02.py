@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 
 from .style import CLASS_MEANS, CLASSIFIERS, THIRD, TOTAL, Curve, Look, draw_grid
 
-LOSSES = ("mse",)
 READS = "metrics"
+NEEDS = "mse"
 _PART = Look(CLASS_MEANS.color, (0, (1, 1.5)), "", linewidth=0.8)
 CURVES = (
     Curve(r"$\mathcal{L}$", "loss", TOTAL),
@@ -18,4 +18,4 @@ CURVES = (
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    return draw_grid(table, LOSSES, CURVES, ylabel="MSE loss and its terms", log=True)
+    return draw_grid(table, CURVES, ylabel="MSE loss and its terms", log=True, loss=NEEDS)

@@ -5,10 +5,9 @@ from matplotlib.figure import Figure
 
 from .style import CLASS_MEANS, CLASSIFIERS, Curve, draw_grid
 
-LOSSES = ("mse",)
 READS = "metrics"
 CURVES = (Curve("class means", "equinorm_means", CLASS_MEANS), Curve("classifiers", "equinorm_classifier", CLASSIFIERS))
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    return draw_grid(table, LOSSES, CURVES, ylabel="Std of norms / Ave of norms")
+    return draw_grid(table, CURVES, ylabel="Std of norms / Ave of norms", log=True)

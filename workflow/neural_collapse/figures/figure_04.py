@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 
 from .style import CLASS_MEANS, CLASSIFIERS, Curve, draw_grid
 
-LOSSES = ("mse",)
 READS = "metrics"
 CURVES = (
     Curve("class means", "equiangularity_means", CLASS_MEANS),
@@ -14,4 +13,4 @@ CURVES = (
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    return draw_grid(table, LOSSES, CURVES, ylabel="Std of cosines")
+    return draw_grid(table, CURVES, ylabel="Std of cosines", log=True)

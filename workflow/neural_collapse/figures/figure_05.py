@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 
 from .style import CLASS_MEANS, CLASSIFIERS, Curve, draw_grid
 
-LOSSES = ("mse",)
 READS = "metrics"
 CURVES = (
     Curve("class means", "max_angle_means", CLASS_MEANS),
@@ -14,4 +13,4 @@ CURVES = (
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    return draw_grid(table, LOSSES, CURVES, ylabel=r"Ave $|\cos + 1/(C-1)|$")
+    return draw_grid(table, CURVES, ylabel=r"Ave $|\cos + 1/(C-1)|$", log=True)

@@ -5,10 +5,9 @@ from matplotlib.figure import Figure
 
 from .style import CLASS_MEANS, Curve, draw_grid
 
-LOSSES = ("mse",)
 READS = "metrics"
 CURVES = (Curve("within-class variation", "nc1", CLASS_MEANS),)
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    return draw_grid(table, LOSSES, CURVES, ylabel=r"$\mathrm{Tr}(\Sigma_W\Sigma_B^\dagger)/C$", log=True)
+    return draw_grid(table, CURVES, ylabel=r"$\mathrm{Tr}(\Sigma_W\Sigma_B^\dagger)/C$", log=True)

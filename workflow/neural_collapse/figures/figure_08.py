@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 
 from .style import CLASS_MEANS, THIRD, Curve, Look, draw_grid
 
-LOSSES = ("mse",)
 READS = "metrics"
 # The two often coincide: that of the test images lies on top, and leaves the broader one to be seen.
 CURVES = (
@@ -15,4 +14,4 @@ CURVES = (
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    return draw_grid(table, LOSSES, CURVES, ylabel="mismatch with nearest class mean")
+    return draw_grid(table, CURVES, ylabel="mismatch with nearest class mean")

@@ -5,10 +5,8 @@ from matplotlib.figure import Figure
 
 from .style import draw_grid, loss_curves
 
-LOSSES = ("mse", "ce")
 READS = "metrics"
-CURVES = loss_curves("nc1")
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    return draw_grid(table, LOSSES, CURVES, ylabel=r"$\mathrm{Tr}(\Sigma_W\Sigma_B^\dagger)/C$", log=True)
+    return draw_grid(table, loss_curves(table, "nc1"), ylabel=r"$\mathrm{Tr}(\Sigma_W\Sigma_B^\dagger)/C$", log=True)

@@ -1,15 +1,16 @@
 """Figure: simulated flows on the central path follow Proposition 2 and collapse as corollaries 1 and 2 say."""
 
 import matplotlib
+import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
+from ..metrics.tables import read_systems
 from .style import CLASS_MEANS, CLASSIFIERS, FOURTH, STYLE, THIRD, Look
 from .systems import System, draw_simulation, handle, row_legend, system_grid
 
-LOSSES = ("mse",)
 READS = "theory"
+read = read_systems
 
 _RATIO = Look(".35", "-", "o")
 _LIMIT = Look(".35", ":", "")
@@ -42,7 +43,7 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _spectrum_looks(count: int) -> list[Look]:
-    return [Look(color, "-", "o") for color in sns.color_palette("viridis_r", count)]
+    return [Look(color, "-", "o") for color in matplotlib.colormaps["viridis_r"](np.linspace(0, 1, count + 2)[1:-1])]
 
 
 def _draw_system(system: System) -> None:

@@ -6,11 +6,12 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..metrics.tables import read_systems
 from .style import CLASS_MEANS, CLASSIFIERS, STYLE, THIRD, TOTAL, Look
 from .systems import System, draw_simulation, handle, row_legend, system_grid
 
-LOSSES = ("mse",)
 READS = "theory"
+read = read_systems
 _LAWS = {
     "within": ("within-class part\n(the paper: $t^{1/4}$)", CLASS_MEANS),
     "everything": ("everything ($t^{1/2}$)", CLASSIFIERS),

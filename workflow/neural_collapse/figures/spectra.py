@@ -12,9 +12,10 @@ def with_laws(table: pd.DataFrame, laws: Sequence[str]) -> pd.DataFrame:
     """The table, and rows of these measures, of the train split of each run that has an SNR spectrum:
 
     `snr`        the observed singular values, a row each: left out where Sigma_W doesn't see all C-1 of them
+    `snr__regularised`  those of the regularised spectrum, where it was measured (`snr_regularised_1`, ...)
     `snr__LAW`   the closed form of the law, from the spectrum at the zero-error epoch (`zero_error_epoch`) on. At each
                  epoch one number is fitted: the time at which it has the geometric mean of the observed spectrum
-    `snr_max`, `snr_min`, `snr_ratio`, with and without `__LAW`  the greatest, the least, the least over the greatest
+    `snr_max`, `snr_min`, `snr_ratio`, also with `__LAW`, `__regularised`: the greatest, the least, their ratio
     """
     rows = [
         (*key, epoch, "train", measure, value)
@@ -34,10 +35,8 @@ def _rows(name: str, spectrum: pd.Series) -> list[tuple[str, float]]:
 
 def _series(run: pd.DataFrame, laws: Sequence[str]) -> dict[str, pd.DataFrame]:
     """Observed and predicted spectra by the suffix of their measure, a row an epoch."""
-    singular_values = run[(run.split == "train") & run.measure.str.fullmatch(r"snr_\d+")]
-    observed = singular_values.pivot(index="epoch", columns="measure", values="value")
-    observed = observed[(observed > 0).all(axis=1)]
-    series = {"": observed}
+    observed = _spectra(run, r"snr_\d+")
+    series = {"": observed, "__regularised": _spectra(run, r"snr_regularised_\d+")}
     start = zero_error_epoch(run)
     later = observed[observed.index >= start] if start else observed[:0]
     if later.empty:
@@ -48,3 +47,10 @@ def _series(run: pd.DataFrame, laws: Sequence[str]) -> dict[str, pd.DataFrame]:
         predicted = pd.DataFrame(closed_form(times, initial, classes=classes, law=law), later.index)
         series[f"__{law}"] = predicted.dropna()
     return series
+
+
+def _spectra(run: pd.DataFrame, pattern: str) -> pd.DataFrame:
+    """The train split's whole spectra, a row an epoch, of the measures that a pattern fits."""
+    rows = run[(run.split == "train") & run.measure.str.fullmatch(pattern)]
+    spectra = rows.pivot(index="epoch", columns="measure", values="value")
+    return spectra[(spectra > 0).all(axis=1)]

@@ -1,33 +1,47 @@
 """What the figures have in common: the paper's grid, its colours, and files that are the same bytes every time.
 
 The grid has a row a family of networks and a column a data set, as in the papers, and shrinks to what there is: the
-networks of a single data set stand side by side. Every panel shows the median over the seeds and a band from the least
-to the greatest. Epochs are on a linear axis, as in the papers: the terminal phase of training, which they are about,
-takes up its share of the width, where a logarithmic axis would squeeze it against the right edge.
+networks of a single data set stand side by side. Losses share a panel where a figure compares them; in every other
+figure each has rows of its own. Every panel shows the median over the seeds and a band from the least to the greatest.
+Epochs are on a linear axis, as in the papers: the terminal phase of training, which they are about, takes up its share
+of the width, where a logarithmic axis would squeeze it against the right edge.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from ..errors import InputError
-from ..metrics.tables import DATASETS, FAMILIES, family, order, runs, title, zero_error_epoch
+from ..metrics.tables import DATASETS, FAMILIES, LOSSES, family, order, runs, title, zero_error_epoch
 from ..storage import whole_file
 
 # The font comes with matplotlib, so a picture looks (and its bytes are) the same on every machine; type 42 embeds
 # whole outlines, which journals ask for.
 STYLE = {
-    **sns.axes_style("ticks", {"axes.grid": True, "grid.color": ".92", "axes.edgecolor": ".3"}),
+    "axes.axisbelow": True,
+    "axes.edgecolor": ".3",
+    "axes.grid": True,
+    "axes.labelcolor": ".15",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "grid.color": ".92",
+    "image.cmap": "viridis",
+    "lines.solid_capstyle": "round",
+    "text.color": ".15",
+    "xtick.color": ".15",
+    "ytick.color": ".15",
     "font.family": "DejaVu Sans",
     "mathtext.fontset": "dejavusans",
     "font.size": 7,
@@ -44,12 +58,13 @@ STYLE = {
     "ytick.major.size": 2.5,
     "ytick.minor.size": 0,
     "pdf.fonttype": 42,
-    "savefig.dpi": 200,
 }
 _PAGE_WIDTH = 7.0  # inches: the text of a page of A4 or US letter
 _PANEL_WIDTH = 2.3
+_DOTS_PER_INCH = 200
 
-_BLUE, _ORANGE, _GREEN, _, _PURPLE = sns.color_palette("colorblind", 5)
+# Of the palette that readers of every kind of colour vision tell apart (Okabe & Ito, as in seaborn's "colorblind").
+_BLUE, _ORANGE, _GREEN, _VERMILION, _PURPLE = "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc"
 
 
 @dataclass(frozen=True)
@@ -76,9 +91,14 @@ FOURTH = Look(_PURPLE, (0, (4, 1.5)), "D")
 TOTAL = Look(".35", "-", "")
 YARDSTICK = Look(".5", (0, (5, 2)), "", linewidth=0.8)
 
-# The lines of zero error of the first and the second loss: dark dashes on bright red, to show both where they coincide.
-_ZERO_ERROR = {"color": "#cc0000", "linestyle": "-", "linewidth": 1, "zorder": 1.4}
-_SECOND_ZERO_ERROR = {"color": "#4d0000", "linestyle": (0, (3, 3)), "linewidth": 1, "zorder": 1.5}
+# The curves of each loss where they share a panel, and the lines of zero error: dark dashes on bright red, and pale
+# dots on both, show all where they coincide. A loss after these takes the looks of the first again.
+_LOSSES = (CLASS_MEANS, FOURTH, CLASSIFIERS, THIRD)
+_ZERO_ERROR = (
+    {"color": "#cc0000", "linestyle": "-", "linewidth": 1, "zorder": 1.4},
+    {"color": "#4d0000", "linestyle": (0, (3, 3)), "linewidth": 1, "zorder": 1.5},
+    {"color": "#ffb3b3", "linestyle": (0, (1, 5)), "linewidth": 1, "zorder": 1.6},
+)
 
 
 @dataclass(frozen=True)
@@ -99,76 +119,108 @@ class Curve:
 NEAREST_OTHER = Curve("nearest train image of another class", "robustness__nearest_other", YARDSTICK, split="test")
 
 
-def loss_curves(measure: str, split: str = "train") -> tuple[Curve, Curve]:
-    """The same measure under both losses, as in figures 10 to 12."""
-    return (
-        Curve("MSE", measure, CLASS_MEANS, "mse", split),
-        Curve("CE", measure, FOURTH, "ce", split),
-    )
+def loss_curves(table: pd.DataFrame, measure: str, split: str = "train", *, points: str = "") -> list[Curve]:
+    """The same measure under every loss of the table, to be compared in one panel.
+
+    `points` labels a measure that few epochs have: it is drawn as open points, no line.
+    """
+    curves = []
+    for loss, look in zip(_losses(table), itertools.cycle(_LOSSES), strict=False):
+        drawn = replace(look, linestyle="", marker="D", filled=False) if points else look
+        curves.append(Curve(f"{title(loss)}, {points}" if points else title(loss), measure, drawn, loss, split))
+    return curves
 
 
 def draw_grid(
-    table: pd.DataFrame, losses: Sequence[str], curves: Sequence[Curve], *, ylabel: str, log: bool = False
+    table: pd.DataFrame, curves: Sequence[Curve], *, ylabel: str, log: bool = False, loss: str | None = None
 ) -> Figure:
-    """Draw `curves` over epochs for every run of `table` with one of `losses`.
+    """Draw `curves` over epochs for every run of `table`, or every run with one `loss`.
 
-    A red line marks where train accuracy first reaches 99.9 % (the median over the seeds that do reach it, where more
-    than half do). Zeros have no place on a logarithmic axis (`log`) and are left out of it.
+    Where curves name their loss, all losses share a panel; else each has panels of its own. A red line marks where
+    train accuracy first reaches 99.9 % (the median over the seeds that do reach it, where more than half do). Zeros
+    have no place on a logarithmic axis (`log`) and are left out of it.
 
-    Raises InputError where the table holds no value of any curve.
+    Raises
+    ------
+    InputError
+        The table holds no value of any curve.
     """
-    table = table[table.loss.isin(losses)]
-    if not table.measure.isin([drawn.measure for drawn in curves]).any():
-        measures = ", ".join(drawn.measure for drawn in curves)
-        raise InputError(f"the tables hold no {measures} of a run with loss {' or '.join(losses)}: nothing to draw.")
+    if loss:
+        table = table[table.loss == loss]
+    measures = ", ".join(dict.fromkeys(drawn.measure for drawn in curves)) or "value"
+    curves = [drawn for drawn in curves if drawn.measure in set(table.measure)]
+    if not curves:
+        raise InputError(f"the tables hold no {measures} of a run{f' with loss {loss}' * bool(loss)}: nothing to draw.")
+    compare = any(drawn.loss for drawn in curves)
+    losses = _losses(table)
     with matplotlib.rc_context(STYLE):
-        figure, panels = _panels(table)
+        figure, panels = _panels(table, apart=not (compare or loss))
         marked = set()
         for axes, cell in panels:
             for drawn in curves:
                 _draw_curve(axes, cell, drawn, log=log)
-            marked |= _mark_zero_error(axes, cell, losses)
+            marked |= _mark_zero_error(axes, cell, losses if compare else [])
         for axes, cell in panels:  # once all are drawn, for the panels of a row share their limits
-            _finish_panel(axes, cell, last_epoch=table.epoch.max(), log=log)
+            _finish_panel(axes, cell, log=log)
         figure.supxlabel("epoch", fontsize=STYLE["axes.labelsize"])
         figure.supylabel(ylabel, fontsize=STYLE["axes.labelsize"])
-        _legend(figure, curves, losses, marked)
+        _legend(figure, curves, losses if compare else [], marked)
     return figure
+
+
+def _losses(table: pd.DataFrame) -> list[str]:
+    return sorted(table.loss.unique(), key=lambda name: order(name, LOSSES))
 
 
 def save(figure: Figure, *, pdf: Path, png: Path) -> None:
     """Write a figure without dates and versions: the same figure gives the same bytes."""
     with matplotlib.rc_context(STYLE):
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once, so that both files agree
-        for path, metadata in ((pdf, {"CreationDate": None}), (png, {"Software": None})):
-            with whole_file(path) as temporary:
-                figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)
+        # Laid out once, so that both files agree; `figure.savefig` would draw everything twice for each.
+        figure.get_layout_engine().execute(figure)
+        figure.set_layout_engine("none")
+        with whole_file(pdf) as temporary:
+            FigureCanvasPdf(figure).print_pdf(temporary, metadata={"CreationDate": None})
+        figure.dpi = _DOTS_PER_INCH
+        with whole_file(png) as temporary:
+            FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None})
 
 
-def _panels(table: pd.DataFrame) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
-    """An empty figure, and its panels with the rows that belong into each (none where there is no such run)."""
-    table = table.assign(row=_row_labels(table))
+def _panels(table: pd.DataFrame, *, apart: bool) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """An empty figure, and its panels with the rows that belong into each (none where there is no such run).
+
+    `apart` gives each loss rows of its own.
+    """
+    table = table.assign(row=_row_labels(table), block=table.loss if apart else "")
     datasets = sorted(table.dataset.unique(), key=lambda name: order(name, DATASETS))
+    blocks = sorted(table.block.unique(), key=lambda name: order(name, LOSSES))
     labels = sorted(table.row.unique(), key=lambda name: (order(family(name), FAMILIES), name))
-    cells = [[table[(table.dataset == dataset) & (table.row == row)] for dataset in datasets] for row in labels]
+    cells = [
+        [table[(table.dataset == dataset) & (table.row == row) & (table.block == block)] for dataset in datasets]
+        for block in blocks
+        for row in labels
+    ]
     if len(datasets) == 1:
-        cells, datasets = [[cell for [cell] in cells]], datasets * len(labels)
+        flat = [cell for [cell] in cells]
+        cells = [flat[start : start + len(labels)] for start in range(0, len(flat), len(labels))]
+        datasets = datasets * len(labels)
+    cells = [row for row in cells if any(map(len, row))]
     height, width = len(cells), len(datasets)
     panel = min(_PANEL_WIDTH, _PAGE_WIDTH / width)
     figure = Figure(figsize=(max(3.5, panel * width), 0.85 + max(1.1, 0.75 * panel) * height), layout="constrained")
-    grid = figure.subplots(height, width, sharex=True, sharey="row", squeeze=False)
+    one_end = len({cell.epoch.max() for row in cells for cell in row if len(cell)}) == 1
+    grid = figure.subplots(height, width, sharex=one_end, sharey="row", squeeze=False)
     for axes, dataset in zip(grid[0], datasets, strict=True):
         axes.set_title(title(dataset))
     panels = list(zip(grid.flat, [cell for row in cells for cell in row], strict=True))
     for axes, cell in panels:
-        axes.set_title("\n".join(filter(None, [axes.get_title(), _networks(cell)])))
+        named = [_networks(cell), *map(title, cell.block.unique())]
+        axes.set_title("\n".join(filter(None, [axes.get_title(), ", ".join(filter(None, named))])))
     return figure, panels
 
 
 def _networks(cell: pd.DataFrame) -> str:
-    """The network of a panel, or both for MSE / CE: in the papers their depths differ on some data sets."""
-    networks = cell.sort_values("loss", ascending=False).network.unique()
+    """The network of a panel, or all for MSE / CE: in the papers their depths differ on some data sets."""
+    networks = cell.sort_values("loss", key=lambda losses: losses.map(_losses(cell).index)).network.unique()
     stem = title(family(networks[0])) if len(networks) else ""
     return stem + " / ".join(title(network).removeprefix(stem) for network in networks)
 
@@ -189,11 +241,12 @@ def _draw_curve(axes: Axes, cell: pd.DataFrame, drawn: Curve, *, log: bool) -> N
         rows = rows[rows.value > 0]
     if rows.empty:
         return
-    sns.lineplot(
-        rows, x="epoch", y="value", ax=axes, legend=False,
-        estimator="median", errorbar=("pi", 100), err_kws={"alpha": 0.25, "linewidth": 0},
-        **drawn.look.of_line(), markersize=3, markevery=max(1, rows.epoch.nunique() // 15),
-    )  # fmt: skip
+    values = rows.groupby("epoch").value.agg(["median", "min", "max"])
+    every = max(1, len(values) // 15)
+    axes.plot(values.index, values["median"], **drawn.look.of_line(), markersize=3, markevery=every)
+    if (values["min"] < values["max"]).any():
+        color = drawn.look.color
+        axes.fill_between(values.index, values["min"], values["max"], color=color, alpha=0.25, linewidth=0)
 
 
 def _mark_zero_error(axes: Axes, cell: pd.DataFrame, losses: Sequence[str]) -> set[str]:
@@ -214,11 +267,13 @@ def _mark_zero_error(axes: Axes, cell: pd.DataFrame, losses: Sequence[str]) -> s
 
 
 def _zero_error_line(loss: str, losses: Sequence[str]) -> dict:
-    return _ZERO_ERROR if loss == losses[0] else _SECOND_ZERO_ERROR
+    """The line of a loss among those that share a panel (none: each has its own)."""
+    return _ZERO_ERROR[losses.index(loss) % len(_ZERO_ERROR) if losses else 0]
 
 
-def _finish_panel(axes: Axes, cell: pd.DataFrame, *, last_epoch: int, log: bool) -> None:
-    axes.set(xlabel="", ylabel="", xlim=(0, 1.02 * last_epoch))
+def _finish_panel(axes: Axes, cell: pd.DataFrame, *, log: bool) -> None:
+    if len(cell):
+        axes.set_xlim(0, 1.02 * cell.epoch.max())
     if log:
         axes.set_yscale("log")
         low, high = axes.get_ylim()
@@ -232,7 +287,6 @@ def _finish_panel(axes: Axes, cell: pd.DataFrame, *, last_epoch: int, log: bool)
         axes.set_ylim(bottom=0)
     if cell.empty:
         axes.text(0.5, 0.5, "no run", transform=axes.transAxes, ha="center", va="center", color=".5")
-    sns.despine(ax=axes)
 
 
 def _plain(value: float, _position: int) -> str:
@@ -244,7 +298,7 @@ def _legend(figure: Figure, curves: Sequence[Curve], losses: Sequence[str], mark
     handles = [
         Line2D([], [], **drawn.look.of_line(), markersize=3, label=drawn.label) for drawn in curves if drawn.label
     ]
-    for loss in filter(marked.__contains__, losses):
+    for loss in filter(marked.__contains__, losses or sorted(marked)[:1]):
         label = "train accuracy first ≥ 99.9 %" + (f" ({title(loss)})" if len(losses) > 1 else "")
         handles.append(Line2D([], [], **_zero_error_line(loss, losses), label=label))
     for columns in range(len(handles), 0, -1):

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
@@ -45,7 +44,6 @@ def system_grid(table: pd.DataFrame, ylabels: Sequence[str]) -> tuple[Figure, li
     for axes in grid.flat:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(numticks=5))
-        sns.despine(ax=axes)
     figure.supxlabel("time $t$ of the gradient flow", fontsize=STYLE["axes.labelsize"])
     systems = []
     for ((classes, examples, features, _), rows), panels in zip(groups, grid.T, strict=True):

@@ -24,7 +24,7 @@ from .decomposition import (
     snr_support,
 )
 
-
+# What is measured of the features that batch norm in train mode makes, beside NC1.
 _OF_BATCHES = ("loss", "loss_ls", "loss_nc1", "loss_nc23", "loss_perp", "classifier_distance")
 
 
@@ -85,8 +85,8 @@ def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> 
     `loss__half_wd`, ...    "mse" only: `decompose_loss` with lambda = half the weight decay (HPD's published notebook)
     `snr_regularised_1`, ...  "mse" only: omega'_1 >= omega'_2 >= ..., of the covariance with weight decay
                             (`regularised_snr`); `snr_regularised_ratio`, the least over the greatest
-    `nc1__batch_statistics`, ...  "mse" only: NC1 and the terms of the loss, of the train split as batch norm in train mode
-                            makes it, where `extract-features` was asked for that
+    `nc1__batch_statistics`, ...  "mse" only: NC1 and the terms of the loss, of the train split as batch norm in train
+                            mode makes it, where `extract-features` was asked for that
     `law_residual`          "mse" only: |L_LS of that spectrum / `loss_ls` - 1|, which is rounding
     `nc1__train_means`      test split only: NC1 with both covariances about the class means of the train split
     `snr_1`, `snr_2`, ...   omega_1 >= omega_2 >= ... (`snr_spectrum`)

@@ -1,9 +1,10 @@
-"""Tidy tables of measures: read and checked, put into one order, and the questions that every reader asks of them.
+"""Tidy tables of measures: written, read, put into one order, and the questions that every reader asks of them.
 
-A table has one row a value and the columns `dataset, network, loss, seed, epoch, split, measure, value`; a *run* is the
-rows of one data set, network, loss and seed.
+A table has one row a value and the columns of `COLUMNS`; a *run* is the rows of one `RunKey`.
 """
 
+import csv
+import io
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -13,15 +14,35 @@ from typing import NamedTuple
 import pandas as pd
 
 from ..errors import InputError
+from ..storage import write_csv
 
-COLUMNS = ["dataset", "network", "loss", "seed", "epoch", "split", "measure", "value"]
+
+class RunKey(NamedTuple):
+    """What tells one training from another."""
+
+    dataset: str
+    network: str
+    loss: str
+    seed: int
+
+    @property
+    def pair(self) -> str:
+        """The run without its seed."""
+        return f"{self.dataset}-{self.network}-{self.loss}"
+
+    def __str__(self) -> str:
+        return f"{self.pair}-seed{self.seed}"
+
+
+COLUMNS = [*RunKey._fields, "epoch", "split", "measure", "value"]
 
 # Train accuracy >= 99.9 %, what Papyan, Han & Donoho (2020) call zero train error.
 ZERO_ERROR = 0.001
 
-# The order of the columns and rows of the paper's figures.
+# The order of the columns, the rows and the curves of the papers' figures.
 DATASETS = ("mnist", "fashionmnist", "svhn", "cifar10", "stl10")
 FAMILIES = ("vgg", "resnet", "densenet")
+LOSSES = ("mse", "ce")
 
 _TITLES = {
     "mnist": "MNIST",
@@ -34,6 +55,7 @@ _TITLES = {
     "densenet": "DenseNet",
     "mse": "MSE",
     "ce": "CE",
+    "scaled_mse": "scaled MSE",
 }
 
 # The measures of the summary: those whose last value says how far a run collapsed.
@@ -50,19 +72,13 @@ _SUMMARISED = [
     ("ncc_mismatch", "test"),
     ("loss_perp", "train"),
     ("robustness", "test"),
+    ("robustness__minimum", "test"),
 ]
 
 
-class RunKey(NamedTuple):
-    """What tells one training from another."""
-
-    dataset: str
-    network: str
-    loss: str
-    seed: int
-
-    def __str__(self) -> str:
-        return f"{self.dataset}-{self.network}-{self.loss}-seed{self.seed}"
+def write_measures(path: str | Path, run: RunKey, values: Iterable[tuple[int, str, str, float]]) -> None:
+    """Write the table of one run; each of `values` is an epoch, a split, the measure's name and its value."""
+    write_csv(path, pd.DataFrame([(*run, *value) for value in values], columns=COLUMNS))
 
 
 def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
@@ -75,7 +91,7 @@ def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
     twice = table[table.duplicated(key)]
     if not twice.empty:
         first = twice.iloc[0]
-        run = RunKey(first.dataset, first.network, first.loss, first.seed)
+        run = RunKey(*first[list(RunKey._fields)])
         raise InputError(
             f"{run}: {first.measure} ({first.split}) of epoch {first.epoch} is given twice; name each once."
         )
@@ -84,38 +100,80 @@ def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
 
 def _read_table(path: str | Path) -> pd.DataFrame:
     types = dict.fromkeys(COLUMNS, str) | {"seed": "int64", "epoch": "int64", "value": "float64"}
-    # A network may be named "null", so only values may be missing.
-    table = _read_csv(path, dtype=types, keep_default_na=False, na_values={"value": ["", "nan"]})
+    # A network may be named "null".
+    table = read_csv(path, dtype=types, keep_default_na=False, na_values={"value": ["nan"]})
     absent = [column for column in COLUMNS if column not in table]
     if absent:
         raise InputError(f"{path}: no {','.join(absent)}; the columns of a table of measures are {','.join(COLUMNS)}.")
+    _check_whole(path, table)
     return table[COLUMNS]
+
+
+def _check_whole(path: str | Path, table: pd.DataFrame) -> None:
+    """Raise InputError where a measure lacks an epoch that others of the same run and split have.
+
+    A variant (`robustness__minimum`) may be too dear for every epoch.
+    """
+    table = table[~table.measure.str.contains("__")]
+    kinds = [*RunKey._fields, "split"]
+    epochs = table.groupby(kinds, sort=False).epoch.transform("nunique")
+    short = table[table.groupby([*kinds, "measure"], sort=False).epoch.transform("nunique") < epochs]
+    if not short.empty:
+        first = short.iloc[0]
+        raise InputError(
+            f"{path}: {first.measure} ({first.split}) is not there for every measured epoch; the file is damaged, make "
+            "it again."
+        )
 
 
 def read_systems(paths: Iterable[str | Path]) -> pd.DataFrame:
     """Read tables of simulated systems (the theory layer), whose columns are their own, and put them together."""
-    return pd.concat([_read_csv(path) for path in paths], ignore_index=True)
+    return pd.concat([read_csv(path) for path in paths], ignore_index=True)
 
 
-def _read_csv(path: str | Path, **options) -> pd.DataFrame:
-    """Since pandas 3.1, a float is read back as the very float64 that was written."""
-    if not Path(path).is_file():
+def read_checks(path: str | Path) -> pd.DataFrame:
+    """Read the checks of the theory: a row each, with the columns check, statement, value, bound."""
+    return read_csv(path, dtype={"check": str, "statement": str, "value": "float64", "bound": "float64"})
+
+
+def read_csv(path: str | Path, **options) -> pd.DataFrame:
+    """Read a table of `write_csv`; raises InputError where it is missing or damaged.
+
+    Since pandas 3.1, a float is read back as the very float64 that was written.
+    """
+    path = Path(path)
+    if not path.is_file():
         raise InputError(f"{path}: there is no such file.")
     try:
-        return pd.read_csv(path, **options)
-    except ValueError as error:
+        content = path.read_bytes()
+        table = pd.read_csv(io.BytesIO(content), **options)
+        header, *rows = csv.reader(io.StringIO(content.decode()))
+    except (OSError, ValueError, OverflowError, csv.Error) as error:
         raise InputError(f"{path}: can't be read as a table ({' '.join(str(error).split())}).") from None
+    # pandas takes a row that is short, or the last one without its end.
+    if not content.endswith(b"\n"):
+        raise InputError(f"{path}: its last line has no end, so it was cut; make it again.")
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(header) or "" in row:
+            raise InputError(f"{path}: row {number} lacks a value; the file is damaged, make it again.")
+    return table
 
 
 def runs(table: pd.DataFrame) -> Iterator[tuple[RunKey, pd.DataFrame]]:
     """Every run and its rows: data sets, then families of networks, in the paper's order, others by name after them."""
-    groups = {RunKey(*key): rows for key, rows in table.groupby(COLUMNS[:4], sort=False)}
+    groups = {RunKey(*key): rows for key, rows in table.groupby(list(RunKey._fields), sort=False)}
     for run in sorted(groups, key=_in_paper_order):
         yield run, groups[run]
 
 
 def _in_paper_order(run: RunKey):
-    return order(run.dataset, DATASETS), order(family(run.network), FAMILIES), run.network, run.loss, run.seed
+    return (
+        order(run.dataset, DATASETS),
+        order(family(run.network), FAMILIES),
+        run.network,
+        order(run.loss, LOSSES),
+        run.seed,
+    )
 
 
 def order(name: str, known: tuple[str, ...]) -> tuple[int, str]:
@@ -131,7 +189,7 @@ def family(network: str) -> str:
 def title(name: str) -> str:
     """A data set's, network's or loss's name as the papers print it: `ResNet18` for `resnet18`."""
     stem = family(name)
-    return _TITLES.get(stem, stem) + name[len(stem) :]
+    return _TITLES.get(name) or _TITLES.get(stem, stem) + name[len(stem) :]
 
 
 def curve(run: pd.DataFrame, measure: str, split: str = "train") -> pd.Series:
@@ -155,8 +213,12 @@ def zero_error_epoch(run: pd.DataFrame, threshold: float = ZERO_ERROR) -> int | 
 def summarise(run: pd.DataFrame) -> dict[str, float | None]:
     """Of the rows of one run: its last epoch, both zero-error epochs (None: never), and its key measures at the end.
 
-    A measure that was not taken is left out; one that is not finite is None.
+    A measure that was not taken is left out; one that is not finite is None. Raises InputError for several runs.
     """
+    described = run[COLUMNS[:4]].drop_duplicates()
+    if len(described) != 1:
+        found = ", ".join(str(RunKey(*row)) for row in described.itertuples(index=False))
+        raise InputError(f"one run is summed up at a time; found {found or 'none'}.")
     summary = {
         "last_epoch": int(run.epoch.max()),
         "epoch_of_99_9_percent_train_accuracy": zero_error_epoch(run),

@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from ..config.checks import check_setting
+from ..config.checks import check_schedule, check_setting
 from ..config.settings import TrainingSettings, training_schema
 from ..data.dataset import read_dataset
-from ..device import prepare_device
+from ..device import keep_freed_memory, prepare_device
 from ..train.resume import WorkingFolder, locked
 from ..train.training import EpochRecord, Training
-from ._options import key_value
+from ._options import key_value, setting
 from ._stopping import stop_argument, stop_requests
 
 
@@ -26,7 +26,9 @@ def training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", required=True, help="the network's name, such as vgg11")
     _options_argument(parser, "--network-options", "such as width=0.125")
     parser.add_argument("--loss", required=True, help="the loss, such as mse or ce")
-    parser.add_argument("--seed", required=True, type=int, help="decides the initial weights and the order of examples")
+    parser.add_argument(
+        "--seed", required=True, type=setting("seed"), help="decides the initial weights and the order of examples"
+    )
     for name, schema in training_schema().items():
         flag = f"--{name.replace('_', '-')}"
         if schema.get("type") == "object":
@@ -74,7 +76,10 @@ def training_settings(options: argparse.Namespace, learning_rate: float) -> Trai
     given = vars(options) | {"learning_rate": learning_rate}
     given |= {name: dict(given[name]) for name in ("network_options", "loss_options")}
     for name, schema in training_schema().items():
+        # The configuration may also say `sweep`.
+        schema = schema["oneOf"][0] if name == "learning_rate" else schema
         check_setting(f"--{name.replace('_', '-')}", given[name], schema)
+    check_schedule("--", given)
     return TrainingSettings(**{entry.name: given[entry.name] for entry in fields(TrainingSettings)})
 
 
@@ -87,7 +92,9 @@ def working_training(
     Raises InputError in between once the training is asked to stop.
     """
     device = prepare_device(settings.precision, settings.threads)
-    with locked(options.resume), stop_requests(options.stop_with_parent) as check:
+    keep_freed_memory()
+    with stop_requests(options.stop_with_parent) as check:
+        # Before the folder is made: what does not fit leaves nothing behind.
         training = Training(read_dataset(options.data), settings, device, between_batches=check)
         with open(options.data, "rb") as file:
             data = hashlib.file_digest(file, "sha256").hexdigest()
@@ -98,7 +105,8 @@ def working_training(
             "code_version": options.code_version,
             "data": data,
         }
-        yield training, WorkingFolder(options.resume, identity, measured)
+        with locked(options.resume):
+            yield training, WorkingFolder(options.resume, identity, measured)
 
 
 def train_epochs(training: Training, folder: WorkingFolder) -> Iterator[EpochRecord]:

@@ -14,11 +14,11 @@ import torch
 from tqdm import tqdm
 
 from ..data.dataset import Dataset, read_dataset, standardise
-from ..device import use_strict_float32
+from ..device import prepare_device
 from ..metrics.adversarial import choose_images, deepfool, least_perturbations, nearest_other, perturbation_sizes
-from ..metrics.tables import ZERO_ERROR
-from ..storage import write_csv
+from ..metrics.tables import ZERO_ERROR, RunKey, write_measures
 from ..train.checkpoints import load_network
+from ._options import setting
 from ._stopping import stop_argument, stop_requests
 
 _BATCH = 1000  # train images to compare with at a time
@@ -27,31 +27,45 @@ _BATCH = 1000  # train images to compare with at a time
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, type=Path, help="the prepared data set")
     parser.add_argument("--checkpoints", required=True, nargs="+", type=Path, help="the networks of one run")
-    parser.add_argument("--dataset", required=True, help="for the table: the run's data set, ...")
-    parser.add_argument("--network", required=True, help="... its network, ...")
-    parser.add_argument("--loss", required=True, help="... and its loss")
-    parser.add_argument("--seed", required=True, type=int, help="the run's seed, which also chooses the images")
+    parser.add_argument("--dataset", required=True, type=setting("name"), help="for the table: the run's data set, ...")
+    parser.add_argument("--network", required=True, type=setting("name"), help="... its network, ...")
+    parser.add_argument("--loss", required=True, type=setting("name"), help="... and its loss")
     parser.add_argument(
-        "--images", required=True, type=int, help="how many test images are attacked, if there are so many"
+        "--seed", required=True, type=setting("seed"), help="the run's seed, which also chooses the images"
     )
-    parser.add_argument("--iterations", required=True, type=int, help="the most steps an image is given")
-    parser.add_argument("--overshoot", required=True, type=float, help="the share by which a step oversteps")
-    parser.add_argument("--threads", required=True, type=int, help="CPU threads")
+    parser.add_argument(
+        "--images",
+        required=True,
+        type=setting("study", "attack", "images"),
+        help="how many test images are attacked, if there are so many",
+    )
+    parser.add_argument(
+        "--iterations",
+        required=True,
+        type=setting("study", "attack", "iterations"),
+        help="the most steps an image is given",
+    )
+    parser.add_argument(
+        "--overshoot",
+        required=True,
+        type=setting("study", "attack", "overshoot"),
+        help="the share by which a step oversteps",
+    )
+    parser.add_argument("--threads", required=True, type=setting("training", "threads"), help="CPU threads")
     parser.add_argument("--output", required=True, type=Path, help="the robustness at each epoch (CSV)")
     stop_argument(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     with stop_requests(options.stop_with_parent) as check:
-        table = _attack_all(options, check)
+        run = RunKey(options.dataset, options.network, options.loss, options.seed)
+        values = _attack_all(options, check)
         check()  # a newer attack may have written the output since
-        write_csv(options.output, table)
+        write_measures(options.output, run, values)
 
 
-def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> pd.DataFrame:
-    torch.set_num_threads(options.threads)
-    use_strict_float32()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> list[tuple[int, str, str, float]]:
+    device = prepare_device("float32", options.threads)
     dataset = read_dataset(options.data)
     chosen = choose_images(len(dataset.test_images), options.images, seed=options.seed)
     images = torch.from_numpy(dataset.test_images[chosen]).to(device, memory_format=torch.channels_last)
@@ -66,7 +80,7 @@ def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> pd.Da
     zero_error = False
     for path in tqdm(options.checkpoints, desc="attack", unit="epoch", disable=None):
         check()
-        network, epoch = load_network(path)
+        network, epoch = load_network(path, dataset)
         network = network.requires_grad_(False).to(device, memory_format=torch.channels_last)
         perturbations, fooled = deepfool(network, images, iterations=options.iterations, overshoot=options.overshoot)
         sizes = pd.Series(perturbation_sizes(images, perturbations, fooled).cpu())  # empty where no image is fooled
@@ -87,10 +101,7 @@ def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> pd.Da
         failures = measures["robustness__failures"]
         tqdm.write(f"epoch {epoch}: robustness {measures['robustness']:.4f}, {failures} images not fooled")
         rows += [(epoch, "test", measure, float(value)) for measure, value in measures.items()]
-    table = pd.DataFrame(rows, columns=["epoch", "split", "measure", "value"])
-    for position, name in enumerate(("dataset", "network", "loss", "seed")):
-        table.insert(position, name, getattr(options, name))
-    return table
+    return rows
 
 
 @torch.no_grad()

@@ -1,11 +1,13 @@
 """Choose the learning rate of a sweep: the best test accuracy at the last epoch wins, of equals the smallest rate."""
 
 import argparse
+import math
 from pathlib import Path
 
 import pandas as pd
 
 from ..errors import InputError
+from ..metrics.tables import read_csv
 from ..storage import write_json
 
 
@@ -31,12 +33,18 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _last_epoch(path: Path) -> pd.DataFrame:
-    try:
-        last = pd.read_csv(path)[["learning_rate", "test_error", "diverged"]].tail(1)
-    except (OSError, ValueError, KeyError):
-        last = pd.DataFrame()
-    if last.empty:
+    table, columns = read_csv(path), ["learning_rate", "test_error", "diverged"]
+    last = table[columns].tail(1) if set(columns) <= set(table) else table.head(0)
+    if last.empty or not _is_result(*last.iloc[0]):
         raise InputError(
             f"{path}: not a file of `try-learning-rate`, which has a row an epoch; make it with that step."
         )
     return last
+
+
+def _is_result(learning_rate: object, test_error: object, diverged: object) -> bool:
+    try:
+        finite = math.isfinite(learning_rate) and learning_rate > 0
+        return finite and diverged in (True, False) and bool(diverged or 0 <= test_error <= 1)
+    except TypeError:  # not numbers
+        return False

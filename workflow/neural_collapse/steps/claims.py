@@ -1,10 +1,11 @@
 """Judge the papers' headline claims by the measured values."""
 
 import argparse
+import json
 from pathlib import Path
 
 from ..figures.claims import claims_table
-from ..metrics.tables import read_tables
+from ..metrics.tables import read_checks, read_tables
 from ..storage import write_csv
 
 
@@ -12,10 +13,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tables", required=True, nargs="+", type=Path, metavar="FILE.csv", help="measures and robustness of the runs"
     )
+    parser.add_argument("--checks", type=Path, metavar="FILE.csv", help="checks of the theory")
     parser.add_argument(
-        "--output", required=True, type=Path, help="claim, what the paper says, what was measured (CSV)"
-    )
+        "--cards", nargs="+", default=[], type=Path, metavar="FILE.json", help="of the data sets: their sizes decide "
+        "whether a gain in test accuracy may be chance"
+    )  # fmt: skip
+    parser.add_argument("--output", required=True, type=Path, help="claim, criterion, what was measured, verdict (CSV)")
 
 
 def run(options: argparse.Namespace) -> None:
-    write_csv(options.output, claims_table(read_tables(options.tables)))
+    checks = read_checks(options.checks) if options.checks else None
+    cards = [json.loads(path.read_text()) for path in options.cards]
+    test_images = {card["name"]: sum(card["test_per_class"]) for card in cards}
+    write_csv(options.output, claims_table(read_tables(options.tables), checks=checks, test_images=test_images))

@@ -4,16 +4,15 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from ..data.dataset import read_dataset
-from ..device import use_strict_float32
+from ..device import prepare_device
 from ..errors import InputError
 from ..features.extraction import take_snapshots
 from ..features.moments import Snapshot, write_snapshots
 from ..train.checkpoints import load_network
-from ._options import key_value
+from ._options import key_value, setting
 from ._stopping import stop_argument, stop_requests
 
 
@@ -24,8 +23,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--loss-options", nargs="*", default=[], type=key_value, metavar="KEY=VALUE", help="such as target_value=10"
     )
-    parser.add_argument("--seed", required=True, type=int, help="the run's seed, which chooses the examples to sample")
-    parser.add_argument("--threads", required=True, type=int, help="CPU threads")
+    parser.add_argument(
+        "--seed", required=True, type=setting("seed"), help="the run's seed, which chooses the examples to sample"
+    )
+    parser.add_argument("--threads", required=True, type=setting("training", "threads"), help="CPU threads")
     parser.add_argument("--layers", action="store_true", help="reduce the inner layers, too")
     parser.add_argument(
         "--batch-statistics",
@@ -49,16 +50,14 @@ def run(options: argparse.Namespace) -> None:
 def _take_all_snapshots(
     options: argparse.Namespace, check: Callable[[], None]
 ) -> tuple[list[int], dict[str, list[Snapshot]]]:
-    torch.set_num_threads(options.threads)
-    use_strict_float32()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = prepare_device("float32", options.threads)
     dataset = read_dataset(options.data)
     loss_options = dict(options.loss_options)
     epochs: list[int] = []
     snapshots: dict[str, list[Snapshot]] = {"train": [], "test": []}
     for path in tqdm(options.checkpoints, desc="features", unit="epoch", disable=None):
         check()
-        network, epoch = load_network(path)
+        network, epoch = load_network(path, dataset)
         epochs.append(epoch)
         taken = take_snapshots(
             network,

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..figures.style import save
-from ..metrics.tables import read_systems, read_tables
+from ..metrics.tables import read_tables
 
 _FIGURES = Path(__file__).parent.parent / "figures"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--figure", required=True, metavar="NAME", help="for example figure-07")
-    parser.add_argument("--tables", required=True, nargs="+", type=Path, metavar="FILE.csv", help="what it draws")
+    parser.add_argument("--tables", required=True, nargs="+", type=Path, metavar="FILE", help="what it draws")
     parser.add_argument("--pdf", required=True, type=Path, help="the figure for print")
     parser.add_argument("--png", required=True, type=Path, help="the figure for the screen")
 
@@ -24,5 +24,5 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(f"--figure: no figure named {options.figure!r}; known: {', '.join(known)}.")
     # By name, so that the code of one figure is no dependency of another.
     module = importlib.import_module(f"..figures.{options.figure.replace('-', '_')}", __package__)
-    read = read_systems if module.READS == "theory" else read_tables
+    read = getattr(module, "read", read_tables)
     save(module.draw(read(options.tables)), pdf=options.pdf, png=options.png)

@@ -6,29 +6,25 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-import pandas as pd
-
 from ..config.declarations import known_losses
 from ..errors import InputError
 from ..features.moments import read_snapshots
 from ..metrics.measures import collapse_measures, snapshot_measures
+from ..metrics.tables import RunKey, write_measures
 from ..npz import read_npz
-from ..storage import write_csv
+from ._options import setting
 
 _OF_RUN = ("dataset", "network", "loss", "seed", "weight_decay", "output")
 _OF_ANYONE = ("weight_decay_lambda", "json")
-
-# Those of `collection`, on which no measure depends: a title edited there must not have everything measured again.
-_COLUMNS = ["dataset", "network", "loss", "seed", "epoch", "split", "measure", "value"]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="a file of extract-features, or .npz: features, labels, weight, bias")
     run = parser.add_argument_group("of a run, all needed")
-    run.add_argument("--dataset", help="for the table: the run's data set, ...")
-    run.add_argument("--network", help="... its network, ...")
+    run.add_argument("--dataset", type=setting("name"), help="for the table: the run's data set, ...")
+    run.add_argument("--network", type=setting("name"), help="... its network, ...")
     run.add_argument("--loss", help="... its loss, which also decides what is measured, ...")
-    run.add_argument("--seed", type=int, help="... and its seed")
+    run.add_argument("--seed", type=setting("seed"), help="... and its seed")
     run.add_argument("--weight-decay", type=float, help="the weight decay of SGD, a C/2-th of the loss's lambda")
     run.add_argument("--output", type=Path, help="the measures at each epoch (CSV)")
     anyone = parser.add_argument_group("of anyone's features")
@@ -61,12 +57,13 @@ def _measure_run(options: argparse.Namespace) -> None:
         raise InputError(f"--loss: no loss named '{options.loss}'; known: {', '.join(losses)}.")
     if not 0 <= options.weight_decay < math.inf:
         raise InputError(f"--weight-decay: must be a number of at least 0, found {options.weight_decay}.")
-    rows = [
-        (options.dataset, options.network, options.loss, options.seed, epoch, split, measure, value)
+    run = RunKey(options.dataset, options.network, options.loss, options.seed)
+    values = [
+        (epoch, split, measure, value)
         for epoch, split, snapshot in read_snapshots(options.file)
         for measure, value in snapshot_measures(snapshot, loss=options.loss, weight_decay=options.weight_decay).items()
     ]
-    write_csv(options.output, pd.DataFrame(rows, columns=_COLUMNS))
+    write_measures(options.output, run, values)
 
 
 def _measure_features(options: argparse.Namespace) -> None:

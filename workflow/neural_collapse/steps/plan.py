@@ -1,6 +1,7 @@
 """Print the jobs, the arithmetic, the GPU-hours and the disk a study will take, layer by layer."""
 
 import argparse
+import math
 from pathlib import Path
 
 from ..config.checks import read_config
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _positive(text: str) -> float:
     value = float(text)
-    if not value > 0:
+    if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
 

@@ -1,9 +1,7 @@
 """Prepare a data set: sub-sample, pad, take each channel's mean and standard deviation."""
 
 import argparse
-import fcntl
 import hashlib
-import json
 import os
 from pathlib import Path
 
@@ -12,7 +10,9 @@ import numpy as np
 from ..data.dataset import Dataset, write_dataset
 from ..data.preparation import content_digest, load, prepare
 from ..errors import InputError
-from ..storage import whole_file, write_json
+from ..locks import exclusive
+from ..storage import read_json, whole_file, write_json
+from ._options import setting
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,9 +29,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--test-per-class", default="all", type=_number_or_all, metavar="N|all", help="test examples to keep a class"
     )
-    parser.add_argument("--padding", required=True, type=_number, help="pixels of zeros around every image")
-    parser.add_argument("--seed", required=True, type=_number, help="decides which train examples are kept")
-    parser.add_argument("--name", required=True, help="the data set's name in every table and figure")
+    parser.add_argument(
+        "--padding", required=True, type=setting("dataset", "padding"), help="pixels of zeros around every image"
+    )
+    parser.add_argument("--seed", required=True, type=setting("seed"), help="decides which train examples are kept")
+    parser.add_argument(
+        "--name", required=True, type=setting("name"), help="the data set's name in every table and figure"
+    )
     parser.add_argument("--output", required=True, help="the file to write, .safetensors")
     card = parser.add_mutually_exclusive_group()
     card.add_argument("--card", help="the summary to write, .json: sizes, statistics and checksum")
@@ -43,8 +47,7 @@ def run(options: argparse.Namespace) -> None:
     if options.expect is None:
         _prepare(options)
         return
-    with open(options.expect) as card:
-        fcntl.flock(card, fcntl.LOCK_EX)  # several jobs may find the images absent at once
+    with exclusive(options.expect, wait=True):  # several jobs may find the images absent at once
         if not Path(options.output).exists():
             _prepare(options)
 
@@ -62,7 +65,7 @@ def _prepare(options: argparse.Namespace) -> None:
     with whole_file(options.output) as temporary:
         write_dataset(temporary, dataset)
         card = _card(dataset, temporary)
-        if options.expect and json.loads(Path(options.expect).read_text()) != card:
+        if options.expect and read_json(options.expect, "a data set's card") != card:
             raise InputError(
                 f"{options.output}: the images made here are not those of {options.expect}; fetch them with `dvc pull` "
                 "or delete that file to make everything that depends on them anew."
@@ -70,7 +73,7 @@ def _prepare(options: argparse.Namespace) -> None:
     if options.card:
         write_json(options.card, card)
     if options.origin:
-        own = None if options.path is None else content_digest(Path(options.path).expanduser())
+        own = None if options.path is None else content_digest(options.path)
         write_json(options.origin, {"sha256": own})
     size = "x".join(str(length) for length in dataset.train_images.shape[1:])
     print(
@@ -94,13 +97,7 @@ def _card(dataset: Dataset, path: Path) -> dict[str, object]:
     }
 
 
-def _number(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0")
-    return int(text)
-
-
 def _number_or_all(text: str) -> int | str:
-    if text != "all" and not (text.isdecimal() and int(text) > 0):
+    if text != "all" and not (text.isdecimal() and len(text) < 19 and int(text) > 0):
         raise argparse.ArgumentTypeError(f"'{text}' is neither a whole number from 1 nor 'all'")
     return text if text == "all" else int(text)

@@ -33,6 +33,7 @@ from ..theory.central_path import (
     snr_matrix,
     within_class_covariance,
 )
+from ._options import setting
 
 COLUMNS = ["system", "classes", "examples_per_class", "features", "law", "time", "measure", "value"]
 _TIMES = 31
@@ -42,9 +43,9 @@ _COLLAPSE = ("loss_ls", "nc1", "max_angle_means", "self_duality", "ncc_mismatch"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--classes", required=True, type=int, help="C")
-    parser.add_argument("--examples-per-class", required=True, type=int, help="N")
-    parser.add_argument("--features", required=True, type=int, help="P, at least C - 1")
+    parser.add_argument("--classes", required=True, type=setting("system", "classes"), help="C")
+    parser.add_argument("--examples-per-class", required=True, type=setting("system", "examples_per_class"), help="N")
+    parser.add_argument("--features", required=True, type=setting("system", "features"), help="P, at least C - 1")
     parser.add_argument("--spectrum", required=True, nargs="+", type=float, metavar="OMEGA", help="C - 1, at time 0")
     parser.add_argument("--horizon", required=True, type=float, help="the time at which the simulation ends")
     parser.add_argument("--seed", required=True, type=int, help="decides the orientation of the features at time 0")

@@ -1,15 +1,14 @@
 """Train one network; keep it at its measured epochs, with a history of every epoch."""
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from ..errors import InputError
-from ..storage import write_csv
+from ..storage import read_json, write_csv
 from ..train.schedule import measured_epochs
+from ._options import setting
 from ._training import train_epochs, training_arguments, training_settings, working_training
 
 
@@ -19,7 +18,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     rate.add_argument("--learning-rate", type=float, help="the learning rate before any drop")
     rate.add_argument("--learning-rate-from", type=Path, metavar="CHOICE", help="the file of `choose-learning-rate`")
     parser.add_argument(
-        "--measured-epochs", required=True, type=int, metavar="K", help="how many epochs, log-spaced, are kept"
+        "--measured-epochs",
+        required=True,
+        type=setting("study", "measured_epochs"),
+        metavar="K",
+        help="how many epochs, log-spaced, are kept",
     )
     parser.add_argument("--checkpoints", required=True, type=Path, help="the folder of the K networks")
     parser.add_argument("--history", required=True, type=Path, help="loss and errors of every epoch (CSV)")
@@ -37,9 +40,4 @@ def run(options: argparse.Namespace) -> None:
 def _learning_rate(options: argparse.Namespace) -> float:
     if options.learning_rate is not None:
         return options.learning_rate
-    try:
-        return json.loads(options.learning_rate_from.read_text())["learning_rate"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(
-            f"{options.learning_rate_from}: not a file of `choose-learning-rate`, which names the learning rate."
-        ) from None
+    return read_json(options.learning_rate_from, "a file of `choose-learning-rate`", "learning_rate")["learning_rate"]

@@ -2,12 +2,25 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from ..config.checks import check_setting
+from ..data.dataset import Dataset
 from ..errors import InputError
 from ..storage import read_arrays, read_metadata, write_arrays
 from .networks import build
 from .networks._network import Network
+
+_COUNT = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
+_FACTS = {  # what a file says besides its arrays
+    "epoch": _COUNT,
+    "name": {"type": "string"},
+    "in_channels": _COUNT,
+    "classes": _COUNT | {"minimum": 2},
+    "image_size": _COUNT | {"maximum": 10_000},
+    "options": {"type": "object"},
+}
 
 
 def write_checkpoint(path: str | Path, network: Network, *, epoch: int, architecture: dict) -> None:
@@ -19,21 +32,40 @@ def write_checkpoint(path: str | Path, network: Network, *, epoch: int, architec
     write_arrays(path, arrays, {"epoch": epoch, "architecture": architecture})
 
 
-def load_network(path: str | Path) -> tuple[Network, int]:
+def load_network(path: str | Path, dataset: Dataset | None = None) -> tuple[Network, int]:
     """Rebuild the network of a checkpoint, in eval mode on the CPU; returns it and its epoch (from 1).
 
-    Raises InputError where the file is missing, damaged, or no checkpoint of a network this version knows.
+    Raises InputError where the file is missing, damaged, no checkpoint of a network this version knows, or not of
+    images and classes like those of `dataset`, where one is given.
     """
     metadata = read_metadata(path)
-    if not {"epoch", "architecture"} <= metadata.keys():
+    architecture = metadata.get("architecture")
+    if not isinstance(architecture, dict) or set(architecture) | {"epoch"} != set(_FACTS):
         raise InputError(f"{path}: not a checkpoint of a training (it names no epoch and architecture).")
-    architecture = metadata["architecture"]
+    for name, schema in _FACTS.items():
+        check_setting(f"{path}: {name}", (architecture | {"epoch": metadata.get("epoch")})[name], schema)
+    if dataset is not None:
+        _check_fit(path, architecture, dataset)
     options = architecture.pop("options")
     network = build(**architecture, seed=0, **options)
-    state = {name: torch.from_numpy(array) for name, array in read_arrays(path).items()}
+    arrays = read_arrays(path)
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise InputError(f"{path}: {name} is not finite; the training diverged, or the file is damaged.")
     try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+    except (RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: its arrays do not fit the network {architecture['name']!r} ({reason}).") from None
     return network.eval(), metadata["epoch"]
+
+
+def _check_fit(path: str | Path, architecture: dict, dataset: Dataset) -> None:
+    _, channels, image_size, _ = dataset.train_images.shape
+    expected = {"in_channels": channels, "image_size": image_size, "classes": len(dataset.class_names)}
+    for name, value in expected.items():
+        if architecture[name] != value:
+            raise InputError(
+                f"{path}: a network for other data than '{dataset.name}': its {name} is {architecture[name]}, not "
+                f"{value}."
+            )

@@ -1,7 +1,6 @@
 """The working folder of one training: what a killed training left there, the next one continues."""
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..locks import HeldElsewhere, exclusive
 from ..storage import read_arrays, read_metadata, whole_file, write_arrays
 from .checkpoints import write_checkpoint
 from .training import EpochRecord, Training
@@ -78,12 +78,12 @@ def locked(folder: Path) -> Iterator[None]:
     Raises InputError where another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as lock:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            held.enter_context(exclusive(folder / "lock"))
+        except HeldElsewhere as holder:
             raise InputError(
-                f"{folder}: another training is at work in this folder; wait for it, or stop it."
+                f"{folder}: another training is at work in this folder{holder}; wait for it, or stop it."
             ) from None
         yield
 

@@ -115,7 +115,7 @@ class Training:
         self.step = self.eager_step
 
     def train_epoch(self, epoch: int) -> EpochRecord:
-        """Train for one epoch, numbered from 1, and test; raises DivergenceError where the loss is not finite."""
+        """Train for one epoch, numbered from 1, and test; raises DivergenceError where not all ends up finite."""
         settings = self.settings
         rate = learning_rate(
             epoch,
@@ -136,20 +136,35 @@ class Training:
                 f"the training diverged in epoch {epoch}: at learning rate {rate:g} its loss is no longer finite; "
                 "choose a smaller learning rate."
             )
+        # The losses are those before each step: the last step shows in the weights, and in the loss on the test set.
+        test_loss, test_error = self._test()
+        sums = torch.stack([tensor.double().sum() for tensor in self._changing().values()])
+        if not math.isfinite(sums.sum().item()) or not math.isfinite(test_loss):
+            raise DivergenceError(
+                f"the training diverged in the last step of epoch {epoch}: at learning rate {rate:g} its weights, or "
+                "their loss on the test set, are no longer finite; choose a smaller learning rate."
+            )
         error = wrong / (self.batches * settings.batch_size)
-        return EpochRecord(epoch, rate, loss / self.batches, error, self.test_error())
+        return EpochRecord(epoch, rate, loss / self.batches, error, test_error)
 
-    @torch.inference_mode()
     def test_error(self) -> float:
         """The share of all test images that the network, in eval mode, gets wrong."""
+        return self._test()[1]
+
+    @torch.inference_mode()
+    def _test(self) -> tuple[float, float]:
+        """Loss and error on all test images of the network in eval mode; the loss is a mean over batches."""
         self.network.eval()
+        losses = []
         wrong = torch.zeros((), dtype=torch.int64, device=self.device)
         for images, labels in zip(
             self.test_images.split(_EVALUATION_BATCH), self.test_labels.split(_EVALUATION_BATCH), strict=True
         ):
             self.between_batches()
-            wrong += (self._logits(images).argmax(1) != labels).sum()
-        return wrong.item() / len(self.test_labels)
+            logits = self._logits(images)
+            wrong += (logits.argmax(1) != labels).sum()
+            losses.append(self.loss(logits, labels))
+        return torch.stack(losses).mean().item(), wrong.item() / len(self.test_labels)
 
     def state(self) -> dict[str, np.ndarray]:
         """A copy of all that training changes: weights, batch-norm statistics, momentum."""

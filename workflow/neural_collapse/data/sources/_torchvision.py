@@ -59,8 +59,10 @@ def load_idx(data_set: type, checksums: dict[str, str], root: str | Path) -> Raw
     name = data_set.__name__
     idx = torchvision.datasets.mnist
     with published_copy(name, root, {f"{name}/raw/{file}": md5 for file, md5 in checksums.items()}) as root:
-        data_set(str(root), download=True)
-        # The files themselves, for torchvision's object prefers an old version's unverified ones where there are any.
+        # Not `data_set(...)`, which unpickles what an old version may have left in `processed`, unverified.
+        downloads = data_set.__new__(data_set)
+        downloads.root = str(root)
+        downloads.download()
         raw = root / name / "raw"
         images, labels = (
             [read(str(raw / f"{split}-{kind}-ubyte")).numpy() for split in ("train", "t10k")]

@@ -1,7 +1,8 @@
 """A user's own data: an .npz file with the arrays train_images, train_labels, test_images and test_labels.
 
 Images are uint8 (0 to 255) and square, (N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3 channels; labels are
-whole numbers 0..C-1, (N,) or (N, 1). So MedMNIST's files, for example, work as they are.
+whole numbers 0..C-1, (N,) or (N, 1). So MedMNIST's files, for example, work as they are; what else a file holds is not
+read, and named.
 """
 
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...npz import read_npz
-from ..preparation import RawDataset
+from ..preparation import RawDataset, own_path
 
 PADDING = 0
 TRAIN_PER_CLASS = "all"
@@ -23,7 +24,7 @@ def load(*, path, root) -> RawDataset:
     """Read the file; raises InputError where it is damaged, holds pickled objects or lacks an array."""
     if path is None:
         raise InputError("source 'arrays': `path`, the .npz file of your data, is missing; name one.")
-    path = Path(path).expanduser()
+    path = own_path(path)
     arrays = read_npz(path, _NAMES)
     train_labels, test_labels = (_flat(arrays[name]) for name in ("train_labels", "test_labels"))
     train_images, test_images = (_channels_first(arrays[name], name, path) for name in ("train_images", "test_images"))

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ...errors import InputError
-from ..preparation import RawDataset, files_by_class
+from ..preparation import RawDataset, files_by_class, own_path
 
 PADDING = 0
 TRAIN_PER_CLASS = "all"
@@ -23,7 +23,7 @@ def load(*, path, root) -> RawDataset:
     """Read every image; raises InputError where a folder is missing or a file is not an image like the others."""
     if path is None:
         raise InputError("source 'folder': `path`, the folder of your images, is missing; name one.")
-    folder = Path(path).expanduser()
+    folder = own_path(path)
     train, test = _files_of(folder / "train"), _files_of(folder / "test")
     for name in sorted(train.keys() ^ test.keys()):
         raise InputError(f"{folder}: the class '{name}' is in only one of train and test; both need every class.")
@@ -47,7 +47,7 @@ def _common_format(files: list[Path]) -> tuple[str, tuple[int, int]]:
     sizes, modes = {}, set()
     for file in files:
         with _opened(file) as image:
-            if image.mode.startswith(("I", "F")):
+            if image.mode.startswith(("I", "F")) or _is_deep(image):
                 raise InputError(f"{file}: its pixels have more than 8 bits; save it as 8-bit grey or RGB.")
             sizes.setdefault(image.size, file)
             modes.add(image.mode)
@@ -67,10 +67,24 @@ def _read(split: dict[str, list[Path]], mode: str, size: tuple[int, int]) -> tup
     return images.transpose(0, 3, 1, 2), labels
 
 
+def _is_deep(image: Image.Image) -> bool:
+    """Whether Pillow would cut 16-bit pixels to the 8 bits of the image's mode."""
+    for tile in image.tile:
+        rawmode, *more = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+        if ";16" in str(rawmode) or (tile.codec_name == "ppm" and more and more[0] > 255):
+            return True
+    return False
+
+
 @contextlib.contextmanager
 def _opened(file: Path) -> Iterator[Image.Image]:
     try:
+        if not file.is_file():
+            raise InputError(f"{file}: this is no file; a class's folder holds nothing but images.")
         with Image.open(file) as image:
             yield image
-    except (OSError, SyntaxError) as error:  # PIL raises the latter for some broken PNG files
-        raise InputError(f"{file}: not a whole image ({error}); mend it or take it out.") from None
+    except InputError:
+        raise
+    except Exception as error:  # Pillow raises nearly anything, by format: struct.error, SyntaxError, a bomb's own
+        reason = str(error) or type(error).__name__
+        raise InputError(f"{file}: not a whole image ({reason}); mend it or take it out.") from None

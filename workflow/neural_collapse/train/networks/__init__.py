@@ -1,23 +1,23 @@
 """Networks by name: a family's file and a depth ("vgg11"), or any classifier of torchvision.models ("mobilenet_v2").
 
-A new network is one file here, `<family>.py`, with two names: `DEPTHS`, a tuple of whole numbers, and
-`build(depth, *, in_channels, classes, image_size, **options) -> Network`, whose further keywords are the options that
-config.yaml may set. Naming a network needs no torch; only `build` imports the one family it builds.
+A new network is one file here, `<family>.py`, with three names: `DEPTHS`, a tuple of whole numbers, `OPTIONS`, the JSON
+schema of each option that config.yaml may set, and `build(depth, *, in_channels, classes, image_size, **options) ->
+Network`, whose further keywords are those options. `SMALLEST_IMAGE`, where there is one, names the pixels a side that a
+depth needs. All but `build` are literals, read when a study is planned. Naming a network needs no torch; only `build`
+imports the one family it builds.
 """
 
 from __future__ import annotations
 
 import importlib
-import inspect
 from typing import TYPE_CHECKING
 
+from ...config.checks import check_network_options
 from ...config.declarations import family_and_depth
 from ...errors import InputError
 
 if TYPE_CHECKING:
     from ._network import Network
-
-_GIVEN = {"depth", "name", "in_channels", "classes", "image_size"}
 
 
 def build(
@@ -43,10 +43,7 @@ def build(
 
     stem, variant = family_and_depth(name)
     module = importlib.import_module(f".{stem}", __package__)
-    known = set(inspect.signature(module.build).parameters) - _GIVEN
-    for option in options:
-        if option not in known:
-            raise InputError(f"{name}: no option named {option!r}; known: {', '.join(sorted(known)) or 'none'}.")
+    check_network_options(name, stem, options)
     if isinstance(variant, int) and variant not in module.DEPTHS:
         raise InputError(f"no network named {name!r}; known: {', '.join(f'{stem}{depth}' for depth in module.DEPTHS)}.")
     with torch.random.fork_rng(devices=[]):

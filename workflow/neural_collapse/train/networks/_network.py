@@ -1,11 +1,7 @@
 """What every network of this package is: stages in a row, and the last linear layer after them."""
 
-import numbers
-
 import torch
 from torch import Tensor, nn
-
-from ...errors import InputError
 
 SMALL_IMAGE = 32
 """Up to this size (pixels a side) a network keeps the resolution in its stem, as published for CIFAR; larger images
@@ -68,13 +64,4 @@ def initialise(network: Network) -> Network:
 
 def scaled(channels: int, width: float) -> int:
     """A published number of channels times the option `width`, rounded, at least 1."""
-    if not isinstance(width, numbers.Real) or not 0 < width < float("inf"):
-        raise InputError(f"width: {width!r} is not a positive number.")
     return max(1, round(channels * width))
-
-
-def positive_integer(option: str, value: int) -> int:
-    """An option's value, or InputError where it can't count anything."""
-    if not isinstance(value, numbers.Integral) or value < 1:
-        raise InputError(f"{option}: {value!r} is not a positive whole number.")
-    return value

@@ -7,6 +7,8 @@ from ._network import SMALL_IMAGE, GlobalAveragePool, Network, initialise, scale
 
 DEPTHS = (18, 34, 50, 101, 152)
 
+OPTIONS = {"width": {"type": "number", "minimum": 0.003, "maximum": 100}}  # the least leaves P = 2 features
+
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 _CHANNELS = (64, 128, 256, 512)
 

@@ -7,6 +7,8 @@ from ...errors import InputError
 from ...vision import torchvision
 from ._network import Network
 
+OPTIONS = {}
+
 
 def build(name: str, *, in_channels: int, classes: int, image_size: int) -> Network:
     """Take torchvision's model apart into all that comes before its last linear layer, and that layer.

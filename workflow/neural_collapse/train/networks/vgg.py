@@ -7,9 +7,14 @@ bias, which the batch norm would subtract again.
 from torch import nn
 
 from ._layers import BatchNorm2d, Convolution
-from ._network import SMALL_IMAGE, Network, initialise, positive_integer, scaled
+from ._network import SMALL_IMAGE, Network, initialise, scaled
 
 DEPTHS = (11, 13, 16, 19)
+
+OPTIONS = {  # the least leave P = 2 features
+    "width": {"type": "number", "minimum": 0.0005, "maximum": 100},
+    "features": {"type": "integer", "minimum": 2, "maximum": 65536},
+}
 
 _CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 _CHANNELS = (64, 128, 256, 512, 512)
@@ -40,7 +45,7 @@ def build(
     if image_size > SMALL_IMAGE:
         size = 7
         stage.append(nn.AdaptiveAvgPool2d(size))
-    units = scaled(4096, width) if features is None else positive_integer("features", features)
+    units = scaled(4096, width) if features is None else features
     stages["hidden1"] = nn.Sequential(nn.Flatten(), *_hidden(channels * size**2, units))
     stages["hidden2"] = nn.Sequential(*_hidden(units, units))
     return initialise(Network(stages, nn.Linear(units, classes)))

@@ -1,0 +1,86 @@
+"""One small, valid file of each kind that a command reads, and the commands that read them."""
+
+import contextlib
+import io
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tiny_training
+from PIL import Image
+
+from neural_collapse.__main__ import main
+from neural_collapse.data.dataset import write_dataset
+from neural_collapse.storage import write_csv, write_json
+
+TRAINING = (
+    "--data data.safetensors --network vgg11 --network-options width=0.0625 --loss mse --seed 0 --epochs 1 "
+    "--batch-size 20 --learning-rate-drops --warmup-epochs 0 --momentum 0.9 --weight-decay 0.005 --precision float32 "
+    "--threads 1 --resume work --code-version 1"
+)
+RUN = "--dataset squares --network vgg11 --loss mse --seed 0"
+PREPARE = "--train-per-class 2 --padding 0 --seed 0 --name own --output out.safetensors --card out.json"
+
+COMMANDS = {
+    "train": f"train {TRAINING} --learning-rate 0.05 --measured-epochs 1 --checkpoints out --history out/history.csv",
+    "try": f"try-learning-rate {TRAINING} --learning-rate 0.05 --output out.csv",
+    "choose": "choose-learning-rate tried.csv --output out.json",
+    "collect-sweep": "collect-sweep squares-vgg11-mse.json --output out.csv",
+    "extract": "extract-features --data data.safetensors --checkpoints 00.safetensors --loss mse --seed 0 --threads 1 "
+    "--output out.safetensors",
+    "measure": f"measure features.safetensors {RUN} --weight-decay 0.005 --output out.csv",
+    "measure-own": "measure own.npz --json",
+    "attack": f"attack --data data.safetensors --checkpoints 00.safetensors {RUN} --images 3 --iterations 2 "
+    "--overshoot 0.02 --threads 1 --output out.csv",
+    "summarise": "summarise metrics.csv --output out.json",
+    "collect": "collect metrics.csv --output out.csv",
+    "prepare-arrays": f"prepare-dataset --source arrays --path images.npz {PREPARE}",
+    "prepare-folder": f"prepare-dataset --source folder --path images {PREPARE}",
+    "simulate": "simulate-central-path --classes 3 --examples-per-class 4 --features 3 --spectrum 1 2 --horizon 10 "
+    "--seed 0 --output out.csv",
+}
+
+
+def call(command: str | list[str]) -> tuple[int, str]:
+    """Run a command in this process, in this folder; its status and what it writes to stderr."""
+    words = shlex.split(command) if isinstance(command, str) else command
+    with contextlib.redirect_stderr(io.StringIO()) as errors, contextlib.redirect_stdout(io.StringIO()):
+        try:
+            status = main(words)
+        except SystemExit as error:  # of argparse
+            status = error.code
+    return status, errors.getvalue()
+
+
+def make_all() -> None:
+    """Write them all into this folder: what commands make, by the commands."""
+    write_dataset("data.safetensors", tiny_training.dataset())
+    write_dataset("colour.safetensors", tiny_training.dataset(channels=3))
+    for command in (
+        COMMANDS["train"].replace("out/history.csv", "history.csv").replace("--checkpoints out", "--checkpoints ."),
+        COMMANDS["extract"].replace("out.", "features."),
+        COMMANDS["measure"].replace("out.", "metrics."),
+        COMMANDS["measure"].replace("out.", "other.").replace("--seed 0", "--seed 1"),
+    ):
+        status, errors = call(command)
+        assert status == 0, errors
+    shutil.rmtree("work")
+    rates = pd.DataFrame(
+        [(0.1, 1, 0.5, 0.4, 0.3, False)],
+        columns=["learning_rate", "epoch", "train_loss", "train_error", "test_error", "diverged"],
+    )
+    write_csv("tried.csv", rates)
+    write_json("squares-vgg11-mse.json", {"learning_rate": 0.1, "test_accuracy": 0.7, "diverged": []})
+    generator = np.random.default_rng(0)
+    labels = np.arange(12) % 3
+    images = generator.integers(0, 256, (12, 6, 6), dtype=np.uint8)
+    arrays = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
+    np.savez_compressed("images.npz", **arrays)
+    np.savez("own.npz", features=generator.normal(size=(12, 4)), labels=labels, weight=generator.normal(size=(3, 4)))
+    for split in ("train", "test"):
+        for index, image in enumerate(images[:4]):
+            folder = Path("images", split, "ab"[index % 2])
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(folder / f"{index}.png")

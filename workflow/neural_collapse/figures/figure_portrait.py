@@ -1,0 +1,113 @@
+"""Figure: a portrait of collapse (figure 1 of the papers): examples, class means and classifiers of three classes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..errors import InputError
+from ..features.moments import Sample, read_snapshots
+from ..metrics.tables import title
+from .style import CLASS_MEANS, CLASSIFIERS, STYLE, THIRD
+
+READS = "features"
+_CLASSES = 3  # span a plane
+_EPOCHS = 5  # shown of a run
+_PANEL = 1.4  # inches
+_REACH = 1.7  # of a panel, in norms of the class means
+_COLORS = (CLASS_MEANS.color, CLASSIFIERS.color, THIRD.color)
+
+
+class Portrait(NamedTuple):
+    """A run's name, and the samples of its train split by epoch."""
+
+    run: str
+    samples: dict[int, Sample]
+
+
+def read(paths: Sequence[Path]) -> list[Portrait]:
+    """The samples of each training, of its first seed."""
+    first: dict[str, Path] = {}
+    for path in sorted(paths, key=lambda path: int(path.stem.rpartition("-seed")[2])):
+        first.setdefault(path.stem.rpartition("-seed")[0], path)
+    return [
+        Portrait(run, {epoch: snapshot.sample for epoch, split, snapshot in read_snapshots(path) if split == "train"})
+        for run, path in sorted(first.items())
+    ]
+
+
+def draw(portraits: Sequence[Portrait]) -> Figure:
+    """A row of panels for each run, from its first to its last measured epoch."""
+    if not portraits:
+        raise InputError("no run's features are given: nothing to draw.")
+    with matplotlib.rc_context(STYLE | {"axes.grid": False}):
+        figure = Figure(figsize=(_EPOCHS * _PANEL, 0.5 + _PANEL * len(portraits)), layout="constrained")
+        grid = figure.subplots(len(portraits), _EPOCHS, squeeze=False)
+        for panels, portrait in zip(grid, portraits, strict=True):
+            epochs = sorted(portrait.samples)
+            shown = np.unique(np.linspace(0, len(epochs) - 1, _EPOCHS).round().astype(int))
+            for axes in panels:
+                axes.set_axis_off()
+            for axes, place in zip(panels, shown, strict=False):
+                _draw_panel(axes, portrait.samples[epochs[place]])
+                axes.set_title(f"epoch {epochs[place]}")
+            dataset, *rest = portrait.run.split("-")
+            name = f"{title(dataset)}\n{', '.join(map(title, rest))}"
+            panels[0].text(-0.05, 0.5, name, transform=panels[0].transAxes, rotation=90, ha="right", va="center")
+        handles = [
+            Line2D([], [], color=".35", linestyle="", marker=".", markersize=3, label="examples"),
+            Line2D([], [], color=".35", linestyle="", marker="o", markerfacecolor="none", label="class means"),
+            Line2D([], [], color=".35", marker="s", markersize=3.5, label="classifiers"),
+            Line2D([], [], color=".6", linestyle=":", label="simplex ETF"),
+        ]
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
+    return figure
+
+
+def projected(sample: Sample) -> dict[str, np.ndarray]:
+    """Class means (3, 2), classifiers (3, 2) and examples (n, 2) of the first three classes in the means' plane.
+
+    The plane is turned so that the means come nearest the corners of `simplex`. Means and classifiers are about their
+    own centres, in units of their own average norm there, examples about the centre and in the units of the means.
+    """
+    count = min(_CLASSES, len(sample.class_means))
+    centre = sample.class_means[:count].mean(0)
+    means = sample.class_means[:count] - centre
+    classifiers = sample.weight[:count] - sample.weight[:count].mean(0)
+    left, _, right = np.linalg.svd(means.T @ simplex(count), full_matrices=False)
+    plane = left @ right
+    scale = np.linalg.norm(means, axis=1).mean()
+    return {
+        "class_means": means @ plane / scale,
+        "classifiers": classifiers @ plane / np.linalg.norm(classifiers, axis=1).mean(),
+        "examples": (sample.coordinates[sample.labels < count] - centre) @ plane / scale,
+    }
+
+
+def simplex(count: int) -> np.ndarray:
+    """The corners of a regular polygon of `count` corners, (count, 2), at distance one from its centre."""
+    angles = np.pi / 2 + 2 * np.pi * np.arange(count) / count
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def _draw_panel(axes: Axes, sample: Sample) -> None:
+    points = projected(sample)
+    colors = _COLORS[: len(points["class_means"])]
+    labels = sample.labels[sample.labels < len(colors)]
+    for corner in simplex(len(colors)):
+        axes.plot([0, 1.5 * corner[0]], [0, 1.5 * corner[1]], color=".6", linestyle=":", linewidth=0.8, zorder=1)
+    x, y = points["examples"].T
+    palette = dict(enumerate(colors))
+    sns.scatterplot(x=x, y=y, hue=labels, palette=palette, s=4, linewidth=0, alpha=0.5, legend=False, ax=axes)
+    for class_, color in enumerate(colors):
+        x, y = points["classifiers"][class_]
+        axes.plot([0, x], [0, y], color=color, linewidth=1, marker="s", markersize=3, markevery=[1], zorder=3)
+        x, y = points["class_means"][class_]
+        axes.plot(x, y, marker="o", markersize=6, markerfacecolor="none", markeredgewidth=0.9, color=color, zorder=4)
+    axes.set(xlim=(-_REACH, _REACH), ylim=(-_REACH, _REACH), aspect="equal")
