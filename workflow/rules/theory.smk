@@ -24,7 +24,7 @@ rule check_theory:
         "../../envs/analysis.yaml"
     params:
         code=code("check_theory"),
-        environment=pinned_packages("analysis"),
+        environment=pins("steps.check_theory"),
     message:
         "Check what the paper proves"
     shell:
