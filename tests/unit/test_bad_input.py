@@ -173,7 +173,7 @@ CASES = [
     (cut("metrics.csv"), "summarise", "metrics.csv: its last line has no end, so it was cut"),
     (cut("metrics.csv"), "collect", "metrics.csv: its last line has no end, so it was cut"),
     (edited("metrics.csv", "train,error,", "train,"), "collect", "metrics.csv"),
-    (edited("metrics.csv", "squares,vgg11", "squares,"), "collect", "metrics.csv: line 2 lacks a value"),
+    (edited("metrics.csv", "squares,vgg11", "squares,"), "collect", "metrics.csv: row 2 lacks a value"),
     (no_measure("error"), "collect", "is not there for every measured epoch"),
     (written("metrics.csv", ""), "collect", "metrics.csv: can't be read as a table"),
     (written("metrics.csv", b"\xff\xfe\0"), "collect", "metrics.csv: can't be read as a table"),

@@ -378,8 +378,8 @@ def test_torchvision_model(name):
     [
         ("resnet19", {}, "no network named 'resnet19'; known: resnet18, resnet34, resnet50, resnet101, resnet152."),
         ("net", {}, "no network named 'net'; known: .*mobilenet_v2"),
-        ("vgg11", {"widht": 2}, "vgg11: no option named 'widht' .did you mean 'width'.*; known: width, features."),
-        ("vgg11", {"depth": 3}, "vgg11: no option named 'depth'; known: width, features."),
+        ("vgg11", {"widht": 2}, "vgg11: no option named 'widht' .*known: width, features."),
+        ("vgg11", {"depth": 3}, "vgg11: no option named 'depth' .*known: width, features."),
         ("mobilenet_v2", {"width": 2}, "mobilenet_v2: no option named 'width'; known: none."),
         ("resnet18", {"width": 0}, "resnet18.width: 0 is not allowed; it must be a number at least 0.003"),
         ("resnet18", {"width": "wide"}, "resnet18.width: 'wide' is not of type number."),

@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parse(given: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="neural-collapse", description=(__doc__ or "").partition("\n")[0])
+    parser = _Parser(prog="neural-collapse", description=(__doc__ or "").partition("\n")[0])
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     for name, summary in _summaries().items():
         step = steps.add_parser(name, help=summary, description=summary)
@@ -44,6 +44,13 @@ def _parse(given: list[str]) -> argparse.Namespace:
             module.arguments(step)
             step.set_defaults(run=module.run)
     return parser.parse_args(given)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors, too, are one line."""
+
+    def error(self, message: str):
+        super().error(printable(message))
 
 
 def _refuse(sentence: str) -> int:

@@ -29,6 +29,7 @@ DECIDED_BY = {
     "attack": _TORCH,
     "measure": _NUMBERS,
     "simulate_central_path": _NUMBERS,
+    "check_theory": _NUMBERS,
     "choose_learning_rate": _TABLES,
     "collect_sweep": _TABLES,
     "summarise": _TABLES,

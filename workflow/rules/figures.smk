@@ -73,6 +73,7 @@ rule claims:
     input:
         tables=[*of_every_run("metrics", "csv"), *of_every_run("robustness", "csv")],
         cards=[f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets],
+        checks=f"{RESULTS}/theory/checks.csv",
     output:
         report(f"{RESULTS}/claims.csv", caption="../report/claims.rst", category="Tables"),
     log:
@@ -85,4 +86,4 @@ rule claims:
     message:
         "Check the paper's claims"
     shell:
-        STEP + "claims --tables {input.tables} --cards {input.cards} --output {output} > {log} 2>&1"
+        STEP + "claims --tables {input.tables} --cards {input.cards} --checks {input.checks} --output {output} > {log} 2>&1"

@@ -185,6 +185,9 @@ def write_snapshots(path: str | Path, epochs: list[int], snapshots: dict[str, li
     write_arrays(path, arrays)
 
 
+_LARGEST = 1e77  # the square of the largest float32
+
+
 def read_snapshots(path: str | Path) -> Iterator[tuple[int, str, Snapshot]]:
     """Give epoch, split ("train", "test") and snapshot, in that order; raises InputError where the file is no such."""
     arrays = read_arrays(path)
@@ -194,8 +197,8 @@ def read_snapshots(path: str | Path) -> Iterator[tuple[int, str, Snapshot]]:
         )
     for name, array in arrays.items():
         # A margin is no number where a class has no direction; nothing else may be.
-        if "cosine_margin" not in name and not np.isfinite(array).all():
-            raise InputError(f"{path}: {name} is not finite; make the file again.")
+        if "cosine_margin" not in name and not (np.abs(array) < _LARGEST).all():
+            raise InputError(f"{path}: {name} holds what no network's features give; make the file again.")
     try:
         for i, epoch in enumerate(arrays.pop("epochs")):
             tree = _nest({name: stack[i] for name, stack in arrays.items()})

@@ -58,6 +58,9 @@ _TITLES = {
     "scaled_mse": "scaled MSE",
 }
 
+# Measures that are taken at a few of the measured epochs.
+_RARE = ("robustness__minimum",)
+
 # The measures of the summary: those whose last value says how far a run collapsed.
 _SUMMARISED = [
     ("error", "train"),
@@ -110,12 +113,9 @@ def _read_table(path: str | Path) -> pd.DataFrame:
 
 
 def _check_whole(path: str | Path, table: pd.DataFrame) -> None:
-    """Raise InputError where a measure lacks an epoch that others of the same run and split have.
-
-    A variant (`robustness__minimum`) may be too dear for every epoch.
-    """
-    table = table[~table.measure.str.contains("__")]
+    """Raise InputError where a measure lacks an epoch that others of the same run and split have."""
     kinds = [*RunKey._fields, "split"]
+    table = table[~table.measure.isin(_RARE)]
     epochs = table.groupby(kinds, sort=False).epoch.transform("nunique")
     short = table[table.groupby([*kinds, "measure"], sort=False).epoch.transform("nunique") < epochs]
     if not short.empty:
@@ -215,7 +215,7 @@ def summarise(run: pd.DataFrame) -> dict[str, float | None]:
 
     A measure that was not taken is left out; one that is not finite is None. Raises InputError for several runs.
     """
-    described = run[COLUMNS[:4]].drop_duplicates()
+    described = run[list(RunKey._fields)].drop_duplicates()
     if len(described) != 1:
         found = ", ".join(str(RunKey(*row)) for row in described.itertuples(index=False))
         raise InputError(f"one run is summed up at a time; found {found or 'none'}.")
