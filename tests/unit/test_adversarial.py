@@ -148,17 +148,30 @@ def saturated(request, digits):
 
 
 def test_ddn_agrees_with_foolbox(saturated, digits):
-    """Its cross entropy, its radius of 1 for every image: other gradients and another start, the same boundary."""
+    """Foolbox ascends the cross entropy: of own logit and greatest other alone, that leads where the margin leads.
+
+    Of all logits it leads elsewhere, mostly to perturbations that are longer.
+    """
     images = digits[0][1280:1290]
-    model = foolbox.PyTorchModel(saturated, bounds=(-100, 100), device="cpu")
-    theirs = foolbox.attacks.DDNAttack(init_epsilon=1.0, steps=200).run(model, images, saturated(images).argmax(1))
-    theirs, _ = bisect(saturated, images, theirs - images)
-    ours, fooled = ddn(saturated, images, norms(images) / 10)
+    own = saturated(images).argmax(1, keepdim=True)
+
+    def own_and_other(points):
+        logits = saturated(points)
+        return torch.cat([logits.gather(1, own), logits.scatter(1, own, -torch.inf).amax(1, keepdim=True)], 1)
+
+    model = foolbox.PyTorchModel(Function(own_and_other).eval(), bounds=(-100, 100), device="cpu")
+    attack = foolbox.attacks.DDNAttack(init_epsilon=1.0, steps=200)
+    theirs = attack.run(model, images, torch.zeros(10, dtype=torch.long)) - images
+    ours, fooled = ddn(saturated, images, torch.ones(10))
     assert fooled.all()
-    ours, _ = bisect(saturated, images, ours)
-    assert ours.flatten(1).norm(dim=1).median() == pytest.approx(
-        theirs.flatten(1).norm(dim=1).median().item(), rel=0.02
-    )
+    ours, theirs = (norms(bisect(saturated, images, found)[0]).median().item() for found in (ours, theirs))
+    assert ours == pytest.approx(theirs, rel=0.02)
+
+
+class Function(torch.nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.forward = function
 
 
 def test_the_least_perturbation_is_no_further_than_what_bounds_it(saturated, digits):
@@ -168,7 +181,11 @@ def test_the_least_perturbation_is_no_further_than_what_bounds_it(saturated, dig
     least, any_ = least_perturbations(saturated, images, found, others.split(70))
     assert any_.all()
     predicted, elsewhere = saturated(images).argmax(1), saturated(others).argmax(1)
-    assert (saturated(images + least).argmax(1) != predicted).all()
+    logits = saturated(images + least)
+    lead = logits.gather(1, predicted[:, None]) - logits.scatter(1, predicted[:, None], -torch.inf).amax(
+        1, keepdim=True
+    )
+    assert (lead < 1e-4).all()  # below zero, but for the rounding of another batch
     assert (saturated(images + 0.98 * least).argmax(1) == predicted).float().mean() > 0.9  # at the boundary
     sizes = norms(least)
     for image, class_, size in zip(images, predicted, sizes, strict=True):

@@ -24,6 +24,7 @@ from .decomposition import (
     snr_support,
 )
 
+# What is measured of the features that batch norm in train mode makes, beside NC1.
 _OF_BATCHES = ("loss", "loss_ls", "loss_nc1", "loss_nc23", "loss_perp", "classifier_distance")
 
 

@@ -16,9 +16,9 @@ from .central_path import class_means, closed_form, initial_features, simulate, 
 
 _LAMBDAS = (1e-3, 1e-2, 0.3)
 
-# C, N, P and the SNR singular values at time 0 of the flow that is followed, and until when: t/N is 4e5 C² at last.
-_SYSTEM = (4, 25, 12, (0.5, 1.0, 3.0))
-_TIMES = np.concatenate([[0.0], np.logspace(0, 8.2, 25)])
+# C, N, P and the SNR singular values at time 0 of the flow that is followed, and until when: t/N is 1e6 C² at last.
+_SYSTEM = (3, 10, 4, (0.5, 2.0))
+_TIMES = np.concatenate([[0.0], np.logspace(0, 8, 25)])
 
 
 class Check(NamedTuple):
