@@ -73,7 +73,20 @@ def main() -> None:
     for name in options.networks:
         network_options = (QUICK if options.quick else FULL)[name]
         settings = TrainingSettings(
-            name, network_options, "mse", {}, options.epochs, 64, 0.05, [], 0, 0.9, 5e-4, "float32", seed=0
+            network=name,
+            network_options=network_options,
+            loss="mse",
+            loss_options={},
+            seed=0,
+            epochs=options.epochs,
+            batch_size=64,
+            learning_rate=0.05,
+            learning_rate_drops=[],
+            warmup_epochs=0,
+            momentum=0.9,
+            weight_decay=5e-4,
+            precision="float32",
+            threads=options.threads,
         )
         training = Training(dataset, settings, device)
         for epoch in range(1, options.epochs + 1):

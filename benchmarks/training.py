@@ -95,7 +95,20 @@ def compare(name, network_options, dataset, batch, device, limits, options) -> N
     engines, prepared = {}, {}
     for precision in tiers(device):
         settings = TrainingSettings(
-            name, network_options, "mse", {}, 100, batch, RATE, [], 0, 0.9, 5e-4, precision, seed=0
+            network=name,
+            network_options=network_options,
+            loss="mse",
+            loss_options={},
+            seed=0,
+            epochs=100,
+            batch_size=batch,
+            learning_rate=RATE,
+            learning_rate_drops=[],
+            warmup_epochs=0,
+            momentum=0.9,
+            weight_decay=5e-4,
+            precision=precision,
+            threads=options.threads,
         )
         prepare_device(precision, options.threads)
         engine = engines[precision] = Training(dataset, settings, device)
