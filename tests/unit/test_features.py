@@ -195,7 +195,9 @@ def test_sample_keeps_angles_and_lengths(dataset, rows):
 
 def test_steps(dataset, tmp_path, monkeypatch):
     """extract-features and measure on files: tidy rows of each epoch and split, and the same bytes again."""
-    monkeypatch.setattr(extract_features, "load_network", lambda path, dataset: (Small(seed=int(path.stem)), 1 + int(path.stem)))
+    monkeypatch.setattr(
+        extract_features, "load_network", lambda path, dataset: (Small(seed=int(path.stem)), 1 + int(path.stem))
+    )
     write_dataset(tmp_path / "data.safetensors", dataset)
     tables = []
     for attempt in ("a", "b"):
