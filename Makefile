@@ -17,6 +17,8 @@ lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules/*.smk
+	$(BIN)/mypy
+	PYTHONPATH=workflow $(BIN)/lint-imports
 
 format: .venv/installed-test
 	$(BIN)/ruff check --fix .

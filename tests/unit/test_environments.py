@@ -84,7 +84,7 @@ VGG, DIGITS = "train.networks.vgg", "data.sources.digits"
         ("scikit-learn", {"prepare_dataset"}),
         ("pillow", {}),
         ("torchvision", {}),
-        ("scipy", {"measure", "simulate_central_path", "claims"}),
+        ("scipy", {"measure", "simulate_central_path", "check_theory", "claims"}),
         ("matplotlib-base", {"figure"}),
     ],
 )

@@ -9,6 +9,7 @@ import ast
 import importlib
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from .errors import InputError, printable
 
@@ -49,7 +50,7 @@ def _parse(given: list[str]) -> argparse.Namespace:
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors, too, are one line."""
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         super().error(printable(message))
 
 

@@ -16,8 +16,13 @@ _SUSPICIOUS = 2**28
 def read_npz(path: Path, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
     """Read the named arrays, and those of `optional` that are there, and nothing else of the file.
 
-    What else is there is named on stderr. Raises InputError where the file is missing or damaged, unpacks to far more
-    than it holds, or where an array is missing or holds pickled objects.
+    What else is there is named on stderr.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or damaged, unpacks to far more than it holds, or where an array is missing or holds
+        pickled objects.
     """
     try:
         if not path.is_file():

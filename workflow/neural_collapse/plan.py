@@ -40,11 +40,15 @@ class NetworkCost:
 def plan(study: Study, results: Path) -> list[Cost]:
     """Count what every layer of a study takes, from its run table and from the networks themselves.
 
-    Args:
-        study: the runs and their settings.
-        results: the study's folder of results, where the cards of prepared data sets are; needed of a user's own alone.
+    Parameters
+    ----------
+    study: the runs and their settings.
+    results: the study's folder of results, where the cards of prepared data sets are; needed of a user's own alone.
 
-    Raises InputError where such a data set is not prepared yet.
+    Raises
+    ------
+    InputError
+        Where such a data set is not prepared yet.
     """
     data = {name: _size_of_data(study, name, results) for name in study.datasets}
     runs, swept = study.runs, study.swept.values()

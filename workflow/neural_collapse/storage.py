@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,12 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it to `path` once the block ends without an error.
 
     A process killed at any moment leaves either the old file or the new one, never a half of it. The temporary name
-    keeps the suffix, because writers of pictures choose the format by it. Raises InputError where `path` names no file.
+    keeps the suffix, because writers of pictures choose the format by it.
+
+    Raises
+    ------
+    InputError
+        Where `path` names no file.
     """
     path = Path(path)
     if not path.name:
@@ -36,7 +41,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], metadata: dict[str, object] | None = None) -> None:
+def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], metadata: Mapping[str, object] | None = None) -> None:
     """Write named arrays, and a few plain values about them, as one safetensors file; the same bytes every time.
 
     All metadata is one entry, because safetensors writes several in a random order.
@@ -49,13 +54,25 @@ def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], metadata: dict
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """Read every array of a safetensors file; raises InputError where it is missing or damaged."""
+    """Read every array of a safetensors file.
+
+    Raises
+    ------
+    InputError
+        Where it is missing or damaged.
+    """
     with _open_arrays(path) as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the file itself is no iterable)
 
 
 def read_metadata(path: str | Path) -> dict[str, object]:
-    """Read the values stored beside the arrays, {} for none; raises InputError where the file is missing or damaged."""
+    """Read the values stored beside the arrays, {} for none.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or damaged.
+    """
     with _open_arrays(path) as file:
         try:
             found = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
@@ -96,8 +113,11 @@ def write_json(path: str | Path, value: object) -> None:
 def read_json(path: str | Path, kind: str, *keys: str) -> dict[str, Any]:
     """Read a table of a JSON file.
 
-    Raises InputError, one sentence that says that the file is not of its `kind`, where it is missing, is damaged or
-    lacks one of `keys`.
+    Raises
+    ------
+    InputError
+        One sentence that says that the file is not of its `kind`, where it is missing, is damaged or lacks one of
+        `keys`.
     """
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))

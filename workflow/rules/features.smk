@@ -20,9 +20,9 @@ rule extract_features:
                 "loss_options": RUNS[wildcards.run].settings["loss_options"],
                 "seed": RUNS[wildcards.run].seed,
                 "threads": RUNS[wildcards.run].settings["threads"],
-                "batch_statistics": RUNS[wildcards.run].settings["batch_size"]
-                if RUNS[wildcards.run].loss == "mse"
-                else None,
+                "batch_statistics": (
+                    RUNS[wildcards.run].settings["batch_size"] if RUNS[wildcards.run].loss == "mse" else None
+                ),
             }
         ),
         layers="--layers" if STUDY.layers else "",

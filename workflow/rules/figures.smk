@@ -86,4 +86,5 @@ rule claims:
     message:
         "Check the paper's claims"
     shell:
-        STEP + "claims --tables {input.tables} --cards {input.cards} --checks {input.checks} --output {output} > {log} 2>&1"
+        STEP
+        + "claims --tables {input.tables} --cards {input.cards} --checks {input.checks} --output {output} > {log} 2>&1"

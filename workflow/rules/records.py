@@ -146,10 +146,10 @@ class Records:
         write_json(self._contents, memory)
 
     def accept(self, why: str) -> None:
-        """Take Snakemake's new record of each file that is as it was made: what changed since is said to change
-        nothing.
+        """Take Snakemake's new record of each file that is as it was made.
 
-        `snakemake --touch` writes such records. Who accepted, when and why stays in the entry until it is made anew.
+        What changed since is said to change nothing. `snakemake --touch` writes such records. Who accepted, when and
+        why stays in the entry until it is made anew.
         """
         memory: Memory = _read_json(self._contents)
         entries, waiting = self._entries(memory), _read_json(self._waiting)

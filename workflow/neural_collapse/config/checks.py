@@ -30,7 +30,13 @@ _MISREAD = re.compile(
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
-    """Read config.yaml; raises InputError where it is missing, not YAML, gives a key twice or may be misread."""
+    """Read config.yaml.
+
+    Raises
+    ------
+    InputError
+        Where it is missing, not YAML, gives a key twice or may be misread.
+    """
     text = _text(Path(path))
     try:
         _check_nodes(path, yaml.compose(text, Loader=yaml.SafeLoader))
@@ -111,7 +117,10 @@ def _check_keys(path: str | Path, table: yaml.MappingNode) -> None:
 def checked(config: dict[str, Any]) -> dict[str, Any]:
     """A copy of a configuration with the schema's defaults filled in, but in `training`, which merges.
 
-    Raises InputError for the first thing that the schema forbids.
+    Raises
+    ------
+    InputError
+        For the first thing that the schema forbids.
     """
     config = _as_meant(config)
     # To the end, because defaults are filled in on the way.
@@ -253,7 +262,7 @@ def _allowed(schema: dict[str, Any]) -> str:
         "uniqueItems": "without repeats",
     }
     kinds = {"integer": "a whole number", "number": "a number", "array": "a list", "object": "a table"}
-    kind = kinds.get(schema.get("type"), "a text")
+    kind = kinds.get(schema.get("type", ""), "a text")
     return " ".join(
         [kind, " and ".join(text.format(schema[key]) for key, text in words.items() if key in schema)]
     ).strip()

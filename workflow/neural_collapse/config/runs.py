@@ -86,7 +86,10 @@ class Study:
 def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     """Check a configuration and build the study it names (or the one given).
 
-    Raises InputError, one sentence with the key, the value and what is allowed, for every mistake.
+    Raises
+    ------
+    InputError
+        One sentence with the key, the value and what is allowed, for every mistake.
     """
     config = checked(config)
     name = name or config["study"]
@@ -97,7 +100,7 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     for key, options in study["networks"].items():
         _check_network(f"{where}.networks", key, options)
     pairs = {pair: _check_pair(f"{where}.runs", pair, study["datasets"]) for pair in study["runs"]}
-    datasets = {}
+    datasets: dict[str, dict[str, Any]] = {}
     for dataset, _, _ in pairs.values():
         datasets.setdefault(dataset, _dataset(dataset, study["datasets"].get(dataset, {}), f"{where}.datasets"))
     for dataset, own in study["datasets"].items():
@@ -111,8 +114,8 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         if study["measured_epochs"] > settings["epochs"]:
             found = f"{study['measured_epochs']} epochs can't be measured in a run of {settings['epochs']}"
             raise InputError(f"{where}.measured_epochs: {found}, {pair}.")
-        if sizes[dataset]:
-            _check_fit(f"{where}.runs.{pair}", network, settings["batch_size"], sizes[dataset])
+        if size := sizes[dataset]:
+            _check_fit(f"{where}.runs.{pair}", network, settings["batch_size"], size)
         options = study["networks"].get(network, {})
         runs += [Run(dataset, network, loss, seed, settings, options) for seed in study["seeds"]]
     for key, system in study["theory"].items():
@@ -157,7 +160,10 @@ class DataSize:
 def published_size(settings: dict[str, Any], where: str) -> DataSize | None:
     """The size that published data have once prepared with a data set's `settings`; None of a user's own.
 
-    Raises InputError, one sentence that begins with `where`, for more examples than were published.
+    Raises
+    ------
+    InputError
+        One sentence that begins with `where`, for more examples than were published.
     """
     published = literals(f"data.sources.{settings['source']}").get("PUBLISHED")
     if published is None:

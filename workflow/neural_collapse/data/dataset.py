@@ -45,7 +45,13 @@ def write_dataset(path: str | Path, dataset: Dataset) -> None:
 
 
 def read_dataset(path: str | Path) -> Dataset:
-    """Read a file of `write_dataset`; raises InputError where it is missing, damaged or something else."""
+    """Read a file of `write_dataset`.
+
+    Raises
+    ------
+    InputError
+        Where it is missing, damaged or something else.
+    """
     arrays, metadata = read_arrays(path), read_metadata(path)
     names = metadata.get("class_names")
     if set(arrays) != set(_ARRAYS) or not isinstance(names, list) or not _is_whole(arrays, len(names)):
@@ -78,14 +84,16 @@ def _is_whole(arrays: dict[str, np.ndarray], classes: int) -> bool:
 def standardise(images: torch.Tensor, mean: np.ndarray | torch.Tensor, std: np.ndarray | torch.Tensor) -> torch.Tensor:
     """Subtract each channel's mean and divide by its standard deviation, where the images are.
 
-    Args:
-        images: uint8 (N, C, H, W), on any device and in any memory format.
-        mean: float64 (C,), as in `Dataset`. A tensor on the images' device spares the transfer (and so lets the call
-            be part of a captured CUDA graph).
-        std: float64 (C,), likewise.
+    Parameters
+    ----------
+    images: uint8 (N, C, H, W), on any device and in any memory format.
+    mean: float64 (C,), as in `Dataset`. A tensor on the images' device spares the transfer (and so lets the call
+        be part of a captured CUDA graph).
+    std: float64 (C,), likewise.
 
-    Returns:
-        float32 (N, C, H, W): (images / 255 - mean) / std, in the images' memory format.
+    Returns
+    -------
+    float32 (N, C, H, W): (images / 255 - mean) / std, in the images' memory format.
     """
     import torch
 

@@ -35,14 +35,26 @@ class RawDataset:
 
 
 def load(source: str, *, path: str | Path | None = None, root: str | Path | None = None) -> RawDataset:
-    """Read the source named `source`; raises InputError where there is none or its files are not as they must be."""
+    """Read the source named `source`.
+
+    Raises
+    ------
+    InputError
+        Where there is none or its files are not as they must be.
+    """
     if source not in modules("data.sources"):
         raise InputError(f"no source of data is named '{source}'; known: {', '.join(modules('data.sources'))}.")
     return importlib.import_module(f".sources.{source}", __package__).load(path=path, root=root)
 
 
 def own_path(path: str | Path) -> Path:
-    """Where a user's own data are, `~` resolved; raises InputError for what can be neither a file nor a folder."""
+    """Where a user's own data are, `~` resolved.
+
+    Raises
+    ------
+    InputError
+        For what can be neither a file nor a folder.
+    """
     try:
         path = Path(path).expanduser()
         special = path.exists() and not path.is_file() and not path.is_dir()
@@ -87,17 +99,20 @@ def prepare(
 ) -> Dataset:
     """Prepare a data set as the paper does (HPD, appendix A.1).
 
-    Args:
-        raw: the examples as published.
-        name: what the configuration calls the data set; errors name it.
-        train_per_class: how many train examples of each class to keep, or "all" to leave the train set as it is.
-        test_per_class: the same of the test set, which the paper leaves whole.
-        padding: pixels of zeros around every image, put there before the statistics are taken.
-        seed: decides which examples are kept; the same seed gives the same bytes.
+    Parameters
+    ----------
+    raw: the examples as published.
+    name: what the configuration calls the data set; errors name it.
+    train_per_class: how many train examples of each class to keep, or "all" to leave the train set as it is.
+    test_per_class: the same of the test set, which the paper leaves whole.
+    padding: pixels of zeros around every image, put there before the statistics are taken.
+    seed: decides which examples are kept; the same seed gives the same bytes.
 
-    Raises:
-        InputError: where the examples are not as RawDataset says, a class has too few of them, or nothing is left to
-            test on.
+    Raises
+    ------
+    InputError
+        Where the examples are not as RawDataset says, a class has too few of them, or nothing is left to
+        test on.
     """
     classes = len(raw.class_names)
     if classes < 2:
@@ -105,7 +120,7 @@ def prepare(
     _check("train", raw.train_images, raw.train_labels, name, raw.class_names)
     chosen = _sample("train", raw.train_labels, train_per_class, name, raw.class_names, seed)
     test_images, test_labels = raw.test_images, raw.test_labels
-    if test_images is None:
+    if test_images is None or test_labels is None:
         left = np.setdiff1d(np.arange(len(raw.train_labels)), chosen)
         if not len(left):
             raise InputError(
@@ -155,11 +170,13 @@ def balanced_sample(labels: np.ndarray, per_class: int, seed: int) -> np.ndarray
 def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each channel's mean and population standard deviation over all pixels, in units where 255 is 1.
 
-    Args:
-        images: uint8 (N, C, H, W).
+    Parameters
+    ----------
+    images: uint8 (N, C, H, W).
 
-    Returns:
-        float64 (C,) twice. Sums are whole numbers, so only the last division and root round.
+    Returns
+    -------
+    float64 (C,) twice. Sums are whole numbers, so only the last division and root round.
     """
     counts = np.zeros((images.shape[1], 256), dtype=np.int64)
     # Counting turns every pixel into eight bytes, so count a part of the images at a time.

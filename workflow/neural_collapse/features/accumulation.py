@@ -48,8 +48,11 @@ class CollapseAccumulator:
     def update(self, features: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> None:
         """Add examples: features (n, P), any real dtype, and their labels (n,), integers 0..C-1.
 
-        Raises InputError where shapes or types don't fit. A label that is none of 0..C-1 shows at the end, because
-        looking at the values of each batch would keep a GPU waiting.
+        Raises
+        ------
+        InputError
+            Where shapes or types don't fit. A label that is none of 0..C-1 shows at the end, because looking at the
+            values of each batch would keep a GPU waiting.
         """
         features, labels = torch.as_tensor(features), torch.as_tensor(labels)
         if features.ndim != 2 or features.shape[1] != self._means.shape[1]:
@@ -97,7 +100,13 @@ class CollapseAccumulator:
         self._counts = total
 
     def moments(self) -> Moments:
-        """The moments of all that has come, with the covariance in full; raises InputError before all has come."""
+        """The moments of all that has come, with the covariance in full.
+
+        Raises
+        ------
+        InputError
+            Before all has come.
+        """
         self._check()
         return Moments(*(sums.cpu().numpy() for sums in (self._means, self._covariance, self._squares / self._counts)))
 

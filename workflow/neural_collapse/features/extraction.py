@@ -1,6 +1,7 @@
 """What a network makes of a data set, reduced to what the measures need of it (`moments.Snapshot`)."""
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -42,7 +43,10 @@ def take_snapshots(
         more, as in training; None leaves that out.
     device: one that has float64.
 
-    Raises InputError where a split has no example of some class, and where features are not finite.
+    Raises
+    ------
+    InputError
+        Where a split has no example of some class, and where features are not finite.
     """
     network = network.to(device, memory_format=torch.channels_last)
     weight = _host(network.classifier.weight.double())
@@ -152,7 +156,7 @@ def _logits(features: Tensor, classifier: torch.nn.Linear) -> Tensor:
     return torch.cat([values.double() @ weight.T + bias for values in features.split(_BATCH)])
 
 
-def _class_losses(logits: Tensor, labels: np.ndarray, loss) -> np.ndarray:
+def _class_losses(logits: Tensor, labels: np.ndarray, loss: Callable[[Tensor, Tensor], Tensor]) -> np.ndarray:
     """The mean of a loss over the examples of each class, (C,) float64."""
     truth = torch.from_numpy(labels).to(logits.device)
     members = (truth == class_ for class_ in range(logits.shape[1]))

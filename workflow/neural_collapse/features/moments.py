@@ -189,7 +189,13 @@ _LARGEST = 1e77  # the square of the largest float32
 
 
 def read_snapshots(path: str | Path) -> Iterator[tuple[int, str, Snapshot]]:
-    """Give epoch, split ("train", "test") and snapshot, in that order; raises InputError where the file is no such."""
+    """Give epoch, split ("train", "test") and snapshot, in that order.
+
+    Raises
+    ------
+    InputError
+        Where the file is no such.
+    """
     arrays = read_arrays(path)
     if "epochs" not in arrays:
         raise InputError(
@@ -219,7 +225,7 @@ def _snapshot(tree: dict[str, Any]) -> Snapshot:
 
 
 def _flatten(tree: dict[str, Any], prefix: str) -> dict[str, np.ndarray]:
-    flat = {}
+    flat: dict[str, np.ndarray] = {}
     for name, value in tree.items():
         if isinstance(value, dict):
             flat |= _flatten(value, f"{prefix}/{name}")

@@ -9,7 +9,7 @@ from scipy.linalg import blas
 
 
 def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """left @ right, float64."""
+    """The product left @ right, float64."""
     # BLAS's order is Fortran's, in which an array in C's is its transpose: (left right)^T = right^T left^T.
     (first, first_transposed), (second, second_transposed) = columns(right.T), columns(left.T)
     return blas.dgemm(1.0, first, second, trans_a=first_transposed, trans_b=second_transposed).T

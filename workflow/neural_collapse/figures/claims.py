@@ -15,7 +15,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -169,7 +169,7 @@ def _data_sets(table: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
     return [("study", table)] if table.dataset.nunique() > 2 else []
 
 
-def over_seeds(of_run: Callable[[pd.DataFrame], float], **options) -> Callable[[pd.DataFrame], Estimate]:
+def over_seeds(of_run: Callable[[pd.DataFrame], float], **options: Any) -> Callable[[pd.DataFrame], Estimate]:
     """The median of what is measured of each run, and the range."""
 
     def measured(rows: pd.DataFrame) -> Estimate:

@@ -1,4 +1,4 @@
-"""Figure: does the SNR spectrum of trained networks equalise as Corollary 1 says, or as other laws do?"""
+"""Whether the SNR spectrum of trained networks equalises as Corollary 1 says, or as other laws do."""
 
 from dataclasses import replace
 

@@ -9,7 +9,7 @@ from ..theory.central_path import closed_form, fitted_times
 
 
 def with_laws(table: pd.DataFrame, laws: Sequence[str]) -> pd.DataFrame:
-    """The table, and rows of these measures, of the train split of each run that has an SNR spectrum:
+    """The table, and rows of these measures, of the train split of each run that has an SNR spectrum.
 
     `snr`        the observed singular values, a row each: left out where Sigma_W doesn't see all C-1 of them
     `snr__regularised`  those of the regularised spectrum, where it was measured (`snr_regularised_1`, ...)

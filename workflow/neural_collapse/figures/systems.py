@@ -1,7 +1,7 @@
 """What the figures of simulated systems have in common: a column a system, and time on a logarithmic axis."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -31,7 +31,12 @@ class System(NamedTuple):
 def system_grid(table: pd.DataFrame, ylabels: Sequence[str]) -> tuple[Figure, list[System]]:
     """An empty figure with a row for each of `ylabels` and a column for each system, the fewest classes first.
 
-    Time 0 is left out: it has no place on the axis. Raises InputError where there is no system.
+    Time 0 is left out: it has no place on the axis.
+
+    Raises
+    ------
+    InputError
+        Where there is no system.
     """
     table = table[table.time > 0]
     if table.empty:
@@ -70,5 +75,5 @@ def row_legend(systems: Sequence[System], row: int, entries: dict[str, Line2D | 
     )  # fmt: skip
 
 
-def handle(look: Look, **properties) -> Line2D:
+def handle(look: Look, **properties: Any) -> Line2D:
     return Line2D([], [], **look.of_line() | properties, markersize=2.5)

@@ -44,15 +44,17 @@ def deepfool(
     The prediction to change is the network's own, whatever the label: a misclassified image is as far from being
     classified otherwise as any other.
 
-    Args:
-        network: a map of images (N, ...) to logits (N, C), each image by itself (in `eval()` mode).
-        images: (N, ...) float, as the network sees them (standardised); they are never clipped.
-        iterations: the most steps an image takes.
-        overshoot: the share by which the boundary is overstepped.
+    Parameters
+    ----------
+    network: a map of images (N, ...) to logits (N, C), each image by itself (in `eval()` mode).
+    images: (N, ...) float, as the network sees them (standardised); they are never clipped.
+    iterations: the most steps an image takes.
+    overshoot: the share by which the boundary is overstepped.
 
-    Returns:
-        The perturbations (like `images`), and which of them change the prediction: (N,) bool. Where one does not,
-        it is what the last step left, and no measure of robustness.
+    Returns
+    -------
+    The perturbations (like `images`), and which of them change the prediction: (N,) bool. Where one does not,
+    it is what the last step left, and no measure of robustness.
 
     Source: Moosavi-Dezfooli, Fawzi, Frossard, "DeepFool: a simple and accurate method to fool deep neural networks",
     CVPR 2016 (arXiv 1511.04599), algorithm 2.
@@ -113,14 +115,16 @@ def ddn(
     after every step that changes the prediction and grows by 5 % after every other. A step is as long as `radius` at
     first and a hundredth of it at last (cosine). As the margin doesn't saturate, neither do its gradients.
 
-    Args:
-        network: a map of images (N, ...) to logits (N, C), each image by itself (in `eval()` mode).
-        images: (N, ...) float, as the network sees them; they are never clipped.
-        radius: the spheres' radii at first, (N,): the size of a known perturbation, or any guess.
-        steps: each one pass forward and back; 40 leave some images far from their least perturbation.
+    Parameters
+    ----------
+    network: a map of images (N, ...) to logits (N, C), each image by itself (in `eval()` mode).
+    images: (N, ...) float, as the network sees them; they are never clipped.
+    radius: the spheres' radii at first, (N,): the size of a known perturbation, or any guess.
+    steps: each one pass forward and back; 40 leave some images far from their least perturbation.
 
-    Returns:
-        The smallest perturbations that changed the prediction (like `images`), and for which there was any: (N,) bool.
+    Returns
+    -------
+    The smallest perturbations that changed the prediction (like `images`), and for which there was any: (N,) bool.
 
     Source: Rony et al., "Decoupling direction and norm for efficient gradient-based L2 adversarial attacks and
     defenses", CVPR 2019 (arXiv 1811.09600), algorithm 1.
@@ -179,14 +183,16 @@ def least_perturbations(
     The least of: `found`, and the way to the nearest of `others` that the network puts in another class, both bisected;
     and `ddn`, begun at the smaller of these, and bisected.
 
-    Args:
-        network: as for `ddn`.
-        images: (N, ...) float.
-        found: perturbations (like `images`), such as `deepfool`'s; those that don't change the prediction don't count.
-        others: batches of images (M, ...).
+    Parameters
+    ----------
+    network: as for `ddn`.
+    images: (N, ...) float.
+    found: perturbations (like `images`), such as `deepfool`'s; those that don't change the prediction don't count.
+    others: batches of images (M, ...).
 
-    Returns:
-        The perturbations (like `images`), and which of them change the prediction: (N,) bool.
+    Returns
+    -------
+    The perturbations (like `images`), and which of them change the prediction: (N,) bool.
     """
     candidates = [bisect(network, images, found), bisect(network, images, _ways_to_others(network, images, others))]
     best, fooled = _smallest(candidates)
@@ -228,10 +234,11 @@ def perturbation_sizes(images: Tensor, perturbations: Tensor, fooled: Tensor) ->
 
     Images without a norm to compare with, all black in pixel space, are left out.
 
-    Args:
-        images: (N, ...) float, in the space in which norms are to be taken.
-        perturbations: r(x), in the same shape and space.
-        fooled: (N,) bool. The others have no r(x); count them beside.
+    Parameters
+    ----------
+    images: (N, ...) float, in the space in which norms are to be taken.
+    perturbations: r(x), in the same shape and space.
+    fooled: (N,) bool. The others have no r(x); count them beside.
 
     Source: Moosavi-Dezfooli et al. 2016, equation 2; Papyan, Han, Donoho 2020, figure 8.
     """
@@ -245,10 +252,11 @@ def nearest_other(images: Tensor, labels: Tensor, others: Iterable[tuple[Tensor,
     Where a network classifies x and x' rightly, x' - x is a perturbation that changes its prediction, however smooth
     the network is: robustness far above this says that the attack went a long way round.
 
-    Args:
-        images: x, (N, ...) float, in the space in which norms are to be taken.
-        labels: (N,) integers.
-        others: batches of images (M, ...), in the same space, and their labels (M,).
+    Parameters
+    ----------
+    images: x, (N, ...) float, in the space in which norms are to be taken.
+    labels: (N,) integers.
+    others: batches of images (M, ...), in the same space, and their labels (M,).
     """
     points = images.double().flatten(1)
     nearest = torch.full((len(points),), math.inf, dtype=torch.float64, device=points.device)

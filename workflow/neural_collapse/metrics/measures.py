@@ -51,7 +51,10 @@ def collapse_measures(
     matrices, or four where features don't vary in some direction and lambda is 0; fewer examples than features are
     first rotated into as many dimensions as there are examples and classes.
 
-    Raises InputError, in one sentence, where shapes don't fit, a number isn't finite, or a class has no example.
+    Raises
+    ------
+    InputError
+        In one sentence, where shapes don't fit, a number isn't finite, or a class has no example.
     """
     features, labels, weight, bias = (
         _array(name, values)

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -58,9 +58,6 @@ _TITLES = {
     "scaled_mse": "scaled MSE",
 }
 
-# Measures that are taken at a few of the measured epochs.
-_RARE = ("robustness__minimum",)
-
 # The measures of the summary: those whose last value says how far a run collapsed.
 _SUMMARISED = [
     ("error", "train"),
@@ -87,7 +84,10 @@ def write_measures(path: str | Path, run: RunKey, values: Iterable[tuple[int, st
 def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
     """Read tables of measures and put them together, sorted by their columns whatever the order of the files.
 
-    Raises InputError where a file is missing, is no such table, or where two files give a value for the same thing.
+    Raises
+    ------
+    InputError
+        Where a file is missing, is no such table, or where two files give a value for the same thing.
     """
     table = pd.concat([_read_table(path) for path in paths], ignore_index=True)
     key = COLUMNS[:-1]
@@ -113,9 +113,12 @@ def _read_table(path: str | Path) -> pd.DataFrame:
 
 
 def _check_whole(path: str | Path, table: pd.DataFrame) -> None:
-    """Raise InputError where a measure lacks an epoch that others of the same run and split have."""
+    """Raise InputError where a measure lacks an epoch that others of the same run and split have.
+
+    A variant (`robustness__minimum`) may be too dear for every epoch.
+    """
+    table = table[~table.measure.str.contains("__")]
     kinds = [*RunKey._fields, "split"]
-    table = table[~table.measure.isin(_RARE)]
     epochs = table.groupby(kinds, sort=False).epoch.transform("nunique")
     short = table[table.groupby([*kinds, "measure"], sort=False).epoch.transform("nunique") < epochs]
     if not short.empty:
@@ -136,7 +139,7 @@ def read_checks(path: str | Path) -> pd.DataFrame:
     return read_csv(path, dtype={"check": str, "statement": str, "value": "float64", "bound": "float64"})
 
 
-def read_csv(path: str | Path, **options) -> pd.DataFrame:
+def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
     """Read a table of `write_csv`; raises InputError where it is missing or damaged.
 
     Since pandas 3.1, a float is read back as the very float64 that was written.
@@ -166,7 +169,7 @@ def runs(table: pd.DataFrame) -> Iterator[tuple[RunKey, pd.DataFrame]]:
         yield run, groups[run]
 
 
-def _in_paper_order(run: RunKey):
+def _in_paper_order(run: RunKey) -> tuple[object, ...]:
     return (
         order(run.dataset, DATASETS),
         order(family(run.network), FAMILIES),
@@ -213,7 +216,12 @@ def zero_error_epoch(run: pd.DataFrame, threshold: float = ZERO_ERROR) -> int | 
 def summarise(run: pd.DataFrame) -> dict[str, float | None]:
     """Of the rows of one run: its last epoch, both zero-error epochs (None: never), and its key measures at the end.
 
-    A measure that was not taken is left out; one that is not finite is None. Raises InputError for several runs.
+    A measure that was not taken is left out; one that is not finite is None.
+
+    Raises
+    ------
+    InputError
+        For several runs.
     """
     described = run[list(RunKey._fields)].drop_duplicates()
     if len(described) != 1:

@@ -72,7 +72,13 @@ _TYPES = {"integer": int, "number": float, "string": str, "boolean": _boolean}
 
 
 def training_settings(options: argparse.Namespace, learning_rate: float) -> TrainingSettings:
-    """The settings that the flags give; raises InputError where one is out of its bounds."""
+    """The settings that the flags give.
+
+    Raises
+    ------
+    InputError
+        Where one is out of its bounds.
+    """
     given = vars(options) | {"learning_rate": learning_rate}
     given |= {name: dict(given[name]) for name in ("network_options", "loss_options")}
     for name, schema in training_schema().items():
@@ -89,7 +95,10 @@ def working_training(
 ) -> Iterator[tuple[Training, WorkingFolder]]:
     """Give a training at its start, and the folder `--resume`, locked, that holds where the last one was killed.
 
-    Raises InputError in between once the training is asked to stop.
+    Raises
+    ------
+    InputError
+        In between once the training is asked to stop.
     """
     device = prepare_device(settings.precision, settings.threads)
     keep_freed_memory()

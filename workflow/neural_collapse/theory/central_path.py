@@ -14,6 +14,7 @@ omega_j of the SNR matrix (LAWS):
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 from scipy.linalg import solve_continuous_lyapunov
 from scipy.optimize import brentq
@@ -24,10 +25,17 @@ from ..metrics.decomposition import least_squares_classifier
 LAWS = ("within", "everything", "nothing")
 
 
-def initial_features(classes: int, examples_per_class: int, features: int, spectrum, seed: int) -> np.ndarray:
+def initial_features(
+    classes: int, examples_per_class: int, features: int, spectrum: ArrayLike, seed: int
+) -> np.ndarray:
     """Random renormalised features: zero global mean, within-class covariance I, and SNR singular values `spectrum`.
 
-    Returns a float64 array (C, N, P). Raises InputError where no such features exist.
+    Returns a float64 array (C, N, P).
+
+    Raises
+    ------
+    InputError
+        Where no such features exist.
     """
     spectrum = np.asarray(spectrum, dtype=float)
     if spectrum.shape != (classes - 1,) or not np.all(spectrum > 0):
@@ -67,7 +75,7 @@ def snr_matrix(features: np.ndarray) -> np.ndarray:
 
 
 def velocity(features: np.ndarray, *, law: str = "within", bias: bool = True) -> np.ndarray:
-    """d features / dt of the gradient flow of L_LS under one of LAWS, shape (C, N, P).
+    """Give d features / dt of the gradient flow of L_LS under one of LAWS, shape (C, N, P).
 
     Knows no singular value and no closed form. The gradient is that of the loss at the least-squares classifier: the
     loss is stationary in the classifier, so that its moving along adds nothing. What is renormalised enters through the
@@ -114,7 +122,9 @@ def simulate(features: np.ndarray, times: np.ndarray, *, law: str = "within", bi
     return solution.y.T.reshape(-1, *features.shape)
 
 
-def closed_form(times, initial, *, classes: int, examples_per_class: int = 1, law: str = "within") -> np.ndarray:
+def closed_form(
+    times: ArrayLike, initial: ArrayLike, *, classes: int, examples_per_class: int = 1, law: str = "within"
+) -> np.ndarray:
     """The SNR singular values at `times` (T,) >= 0, from `initial` (C-1,) at time 0; shape (T, C-1).
 
     Proposition 2 with its constants, N (C^2 log omega + C omega^2 + omega^4 / 4) = t + a, and the laws of the two

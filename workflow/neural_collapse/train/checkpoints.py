@@ -35,8 +35,11 @@ def write_checkpoint(path: str | Path, network: Network, *, epoch: int, architec
 def load_network(path: str | Path, dataset: Dataset | None = None) -> tuple[Network, int]:
     """Rebuild the network of a checkpoint, in eval mode on the CPU; returns it and its epoch (from 1).
 
-    Raises InputError where the file is missing, damaged, no checkpoint of a network this version knows, or not of
-    images and classes like those of `dataset`, where one is given.
+    Raises
+    ------
+    InputError
+        Where the file is missing, damaged, no checkpoint of a network this version knows, or not of images and classes
+        like those of `dataset`, where one is given.
     """
     metadata = read_metadata(path)
     architecture = metadata.get("architecture")

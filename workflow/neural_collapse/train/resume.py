@@ -75,7 +75,10 @@ class WorkingFolder:
 def locked(folder: Path) -> Iterator[None]:
     """Hold a working folder for this process; the lock ends with the process, however it ends.
 
-    Raises InputError where another process holds it.
+    Raises
+    ------
+    InputError
+        Where another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:

@@ -15,7 +15,12 @@ def measured_epochs(epochs: int, count: int) -> list[int]:
     """`count` different epochs in 1..`epochs`, spaced evenly on a logarithmic axis as far as whole numbers allow.
 
     Always holds the first and the last epoch; dense at the start (1, 2, 3, ...), where a logarithmic spacing would
-    name the same epoch twice. Raises InputError where there are fewer epochs than `count`.
+    name the same epoch twice.
+
+    Raises
+    ------
+    InputError
+        Where there are fewer epochs than `count`.
     """
     if not 1 <= count <= epochs:
         raise InputError(f"measured_epochs: {count} epochs can't be measured in {epochs} epochs of training.")

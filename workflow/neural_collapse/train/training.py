@@ -73,7 +73,10 @@ class Training:
     device: of `prepare_device`.
     between_batches: called before every batch; may raise to stop.
 
-    Raises InputError where the network, the loss or one of their options is unknown or does not fit the data.
+    Raises
+    ------
+    InputError
+        Where the network, the loss or one of their options is unknown or does not fit the data.
     """
 
     def __init__(

@@ -17,17 +17,20 @@ from ..preparation import RawDataset
 
 
 @contextlib.contextmanager
-def published_copy(name: str, root: str | Path, checksums: dict[str, str]) -> Iterator[Path]:
+def published_copy(name: str, root: str | Path | None, checksums: dict[str, str]) -> Iterator[Path]:
     """Give `root` to a block that reads (or first downloads) a data set through torchvision.
 
-    Args:
-        name: the data set, for errors.
-        root: the folder of torchvision's data sets.
-        checksums: the MD5 of every file that the block reads, by its path in `root`.
+    Parameters
+    ----------
+    name: the data set, for errors.
+    root: the folder of torchvision's data sets.
+    checksums: the MD5 of every file that the block reads, by its path in `root`.
 
-    Raises:
-        InputError: where a file differs from the published one (it is never overwritten, nor read: some are pickles),
-            or the block could neither read nor download it.
+    Raises
+    ------
+    InputError
+        Where a file differs from the published one (it is never overwritten, nor read: some are pickles),
+        or the block could neither read nor download it.
     """
     if root is None:
         raise InputError(f"{name}: `root`, the folder of torchvision's data sets, is missing; name one.")
@@ -48,13 +51,14 @@ def published_copy(name: str, root: str | Path, checksums: dict[str, str]) -> It
         ) from None
 
 
-def load_idx(data_set: type, checksums: dict[str, str], root: str | Path) -> RawDataset:
+def load_idx(data_set: type, checksums: dict[str, str], root: str | Path | None) -> RawDataset:
     """Read MNIST, or a data set that looks like it, from its four idx files.
 
-    Args:
-        data_set: torchvision's class of it.
-        checksums: the MD5 of each *extracted* file by its name: torchvision verifies only the archives.
-        root: the folder of torchvision's data sets.
+    Parameters
+    ----------
+    data_set: torchvision's class of it.
+    checksums: the MD5 of each *extracted* file by its name: torchvision verifies only the archives.
+    root: the folder of torchvision's data sets.
     """
     name = data_set.__name__
     idx = torchvision.datasets.mnist
@@ -71,7 +75,7 @@ def load_idx(data_set: type, checksums: dict[str, str], root: str | Path) -> Raw
     return RawDataset(images[0][:, None], labels[0], images[1][:, None], labels[1], tuple(data_set.classes))
 
 
-def load_cifar(data_set: type, root: str | Path) -> RawDataset:
+def load_cifar(data_set: type, root: str | Path | None) -> RawDataset:
     """Read CIFAR10 or CIFAR100 (`data_set`: torchvision's class) from its pickles, verified before they are opened."""
     batches = [*data_set.train_list, *data_set.test_list, (data_set.meta["filename"], data_set.meta["md5"])]
     checksums = {f"{data_set.base_folder}/{file}": md5 for file, md5 in batches}

@@ -20,8 +20,14 @@ READS_PATH = True
 _NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 
 
-def load(*, path, root) -> RawDataset:
-    """Read the file; raises InputError where it is damaged, holds pickled objects or lacks an array."""
+def load(*, path: str | Path | None, root: str | Path | None) -> RawDataset:
+    """Read the file.
+
+    Raises
+    ------
+    InputError
+        Where it is damaged, holds pickled objects or lacks an array.
+    """
     if path is None:
         raise InputError("source 'arrays': `path`, the .npz file of your data, is missing; name one.")
     path = own_path(path)

@@ -1,5 +1,7 @@
 """CIFAR10: 32x32 colour photographs, 5,000 a class."""
 
+from pathlib import Path
+
 from ...vision import torchvision
 from ..preparation import RawDataset
 from ._torchvision import load_cifar
@@ -9,5 +11,6 @@ TRAIN_PER_CLASS = "all"
 PUBLISHED = {"channels": 3, "image_size": 32, "classes": 10, "train": 50_000, "test": 10_000}
 
 
-def load(*, path, root) -> RawDataset:
+def load(*, path: str | Path | None, root: str | Path | None) -> RawDataset:
+    """Read the copy at `root`, downloaded where there is none."""
     return load_cifar(torchvision.datasets.CIFAR10, root)

@@ -1,5 +1,7 @@
 """FashionMNIST: articles of clothing, 28x28 grey, 6,000 a class; the paper pads them to 32x32."""
 
+from pathlib import Path
+
 from ...vision import torchvision
 from ..preparation import RawDataset
 from ._torchvision import load_idx
@@ -16,5 +18,6 @@ MD5 = {
 }
 
 
-def load(*, path, root) -> RawDataset:
+def load(*, path: str | Path | None, root: str | Path | None) -> RawDataset:
+    """Read the copy at `root`, downloaded where there is none."""
     return load_idx(torchvision.datasets.FashionMNIST, MD5, root)

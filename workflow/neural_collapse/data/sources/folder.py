@@ -19,8 +19,14 @@ TRAIN_PER_CLASS = "all"
 READS_PATH = True
 
 
-def load(*, path, root) -> RawDataset:
-    """Read every image; raises InputError where a folder is missing or a file is not an image like the others."""
+def load(*, path: str | Path | None, root: str | Path | None) -> RawDataset:
+    """Read every image.
+
+    Raises
+    ------
+    InputError
+        Where a folder is missing or a file is not an image like the others.
+    """
     if path is None:
         raise InputError("source 'folder': `path`, the folder of your images, is missing; name one.")
     folder = own_path(path)
@@ -44,7 +50,8 @@ def _files_of(directory: Path) -> dict[str, list[Path]]:
 
 def _common_format(files: list[Path]) -> tuple[str, tuple[int, int]]:
     """The mode ("L" or "RGB") and the size (width, height) of all images, from their headers alone."""
-    sizes, modes = {}, set()
+    sizes: dict[tuple[int, int], Path] = {}
+    modes: set[str] = set()
     for file in files:
         with _opened(file) as image:
             if image.mode.startswith(("I", "F")) or _is_deep(image):
@@ -69,7 +76,7 @@ def _read(split: dict[str, list[Path]], mode: str, size: tuple[int, int]) -> tup
 
 def _is_deep(image: Image.Image) -> bool:
     """Whether Pillow would cut 16-bit pixels to the 8 bits of the image's mode."""
-    for tile in image.tile:
+    for tile in image.tile:  # type: ignore[attr-defined]
         rawmode, *more = tile.args if isinstance(tile.args, tuple) else (tile.args,)
         if ";16" in str(rawmode) or (tile.codec_name == "ppm" and more and more[0] > 255):
             return True

@@ -1,5 +1,7 @@
 """STL10: 96x96 colour photographs, 500 a class."""
 
+from pathlib import Path
+
 from ...vision import torchvision
 from ..preparation import RawDataset
 from ._torchvision import published_copy
@@ -15,7 +17,7 @@ class _LabelledSTL10(torchvision.datasets.STL10):
     train_list = torchvision.datasets.STL10.train_list[:2]
 
 
-def load(*, path, root) -> RawDataset:
+def load(*, path: str | Path | None, root: str | Path | None) -> RawDataset:
     files = [*_LabelledSTL10.train_list, *_LabelledSTL10.test_list]
     checksums = {f"{_LabelledSTL10.base_folder}/{file}": md5 for file, md5 in files}
     with published_copy("STL10", root, checksums) as root:

@@ -37,7 +37,10 @@ def build(
     seed: decides the initial weights.
     options: further keywords of the family's `build`, such as `width` or `growth_rate`.
 
-    Raises InputError where the network, an option or its value is unknown, or where the images don't fit.
+    Raises
+    ------
+    InputError
+        Where the network, an option or its value is unknown, or where the images don't fit.
     """
     import torch
 

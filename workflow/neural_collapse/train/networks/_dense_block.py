@@ -11,6 +11,8 @@ A CPU takes up to a fifth longer this way than literally, so that it does litera
 `_COMFORTABLE` bytes.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -79,8 +81,10 @@ class DenseBlock(nn.Module):
         return F.relu(torch.addcmul(_by_channel(self.norm.bias), normalised, _by_channel(self.norm.weight)))
 
     def _update(self, units: list[_Unit], name: str, measured: Tensor) -> None:
-        """Move running statistics as the batch norms would: the first unit of a layer reads the block's channels so
-        far, its second what the first gives."""
+        """Move running statistics as the batch norms would.
+
+        The first unit of a layer reads the block's channels so far, its second what the first gives.
+        """
         norms = [unit.norm for unit in units] + [self.norm]
         pieces = measured.split([units[0].norm.num_features] + [unit.convolution.out_channels for unit in units])
         units_a_layer = len(self.layers[0])
@@ -117,7 +121,9 @@ class _NormalisedChannels(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, maps: Tensor, eps: float, units_a_layer: int, *parameters: Tensor):
+    def forward(
+        ctx: Any, maps: Tensor, eps: float, units_a_layer: int, *parameters: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         layers = _layers(parameters, units_a_layer)
         channels, growth = maps.shape[1], _growth(layers)
         buffer = _empty_maps(maps, channels + growth * len(layers))
@@ -143,7 +149,7 @@ class _NormalisedChannels(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor, *_):
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         buffer, *saved = ctx.saved_tensors
         units = ctx.units
         parameters, bottlenecks = saved[: 3 * units], saved[3 * units : -units - 1]

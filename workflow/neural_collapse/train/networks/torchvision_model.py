@@ -7,7 +7,7 @@ from ...errors import InputError
 from ...vision import torchvision
 from ._network import Network
 
-OPTIONS = {}
+OPTIONS = {}  # type: ignore[var-annotated]
 
 
 def build(name: str, *, in_channels: int, classes: int, image_size: int) -> Network:
@@ -16,8 +16,11 @@ def build(name: str, *, in_channels: int, classes: int, image_size: int) -> Netw
     The last nn.Linear by the order of modules is the classifier, whatever it is called. Auxiliary classifiers
     (GoogLeNet, Inception) are left out: they would add terms to the loss.
 
-    Raises InputError where torchvision has no classifier of that name, where the model doesn't end in a linear layer,
-    and where it can't take the images (most want three channels, some a size of their own).
+    Raises
+    ------
+    InputError
+        Where torchvision has no classifier of that name, where the model doesn't end in a linear layer, and where it
+        can't take the images (most want three channels, some a size of their own).
     """
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
