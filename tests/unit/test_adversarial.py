@@ -257,7 +257,8 @@ def test_the_step_records_both_spaces_and_the_failures(tmp_path, network, digits
     for i, (epoch, saved) in enumerate({1: untrained, 3: network, 7: network, 12: network}.items()):
         write_checkpoint(tmp_path / f"{i:02d}.safetensors", saved, epoch=epoch, architecture=architecture)
     # fmt: off
-    command = ["attack", "--data", f"{tmp_path}/digits.safetensors", "--checkpoints", *sorted(map(str, tmp_path.glob("0*.safetensors"))),
+    command = ["attack", "--data", f"{tmp_path}/digits.safetensors", "--checkpoints",
+               *sorted(map(str, tmp_path.glob("0*.safetensors"))),
                "--dataset", "digits", "--network", "vgg11", "--loss", "ce", "--seed", "4",
                "--images", "20", "--iterations", "50", "--overshoot", "0.02", "--threads", "1",
                "--output", f"{tmp_path}/robustness.csv"]
