@@ -253,11 +253,13 @@ def test_the_step_records_both_spaces_and_the_failures(tmp_path, network, digits
         Dataset("digits", pixels[:1280], labels[:1280], pixels[1280:], labels[1280:], tuple("0123456789"), mean, std),
     )
     architecture = {"name": "vgg11", "in_channels": 1, "classes": 10, "image_size": 8, "options": {"width": 0.125}}
-    for i, epoch in enumerate((3, 12)):
-        write_checkpoint(tmp_path / f"{i:02d}.safetensors", network, epoch=epoch, architecture=architecture)
+    untrained = networks.build("vgg11", in_channels=1, classes=10, image_size=8, seed=0, width=0.125)
+    for i, (epoch, saved) in enumerate({1: untrained, 3: network, 7: network, 12: network}.items()):
+        write_checkpoint(tmp_path / f"{i:02d}.safetensors", saved, epoch=epoch, architecture=architecture)
     # fmt: off
-    command = ["attack", "--data", f"{tmp_path}/digits.safetensors", "--checkpoints", f"{tmp_path}/00.safetensors",
-               f"{tmp_path}/01.safetensors", "--dataset", "digits", "--network", "vgg11", "--loss", "ce", "--seed", "4",
+    command = ["attack", "--data", f"{tmp_path}/digits.safetensors", "--checkpoints",
+               *sorted(map(str, tmp_path.glob("0*.safetensors"))),
+               "--dataset", "digits", "--network", "vgg11", "--loss", "ce", "--seed", "4",
                "--images", "20", "--iterations", "50", "--overshoot", "0.02", "--threads", "1",
                "--output", f"{tmp_path}/robustness.csv"]
     # fmt: on
@@ -267,11 +269,15 @@ def test_the_step_records_both_spaces_and_the_failures(tmp_path, network, digits
     assert list(table) == ["dataset", "network", "loss", "seed", "epoch", "split", "measure", "value"]
     assert set(table["split"]) == {"test"}
     values = table.pivot(index="epoch", columns="measure", values="value")
-    assert list(values.index) == [3, 12]
+    assert list(values.index) == [1, 3, 7, 12]
     least = values.pop("robustness__minimum")
     assert values.loc[3].equals(values.loc[12])  # the same network, images and seed
-    assert np.isnan(least[3]), "the network has no zero train error, so that its last epoch alone is looked at"
-    assert 0 < least[12] <= values["robustness"][12]
+    assert (
+        network(torch.tensor((pixels[:1280] / 255 - mean) / std, dtype=torch.float32)).argmax(1).numpy()
+        == labels[:1280]
+    ).mean() >= 0.999
+    assert least.notna().tolist() == [False, True, False, True], "the first epoch with zero train error, and the last"
+    assert 0 < least[3] == least[12] <= values["robustness"][12]
 
     chosen = choose_images(len(pixels) - 1280, 20, seed=4)
     clean = torch.tensor(pixels[1280:][chosen] / 255, dtype=torch.float32)
@@ -287,4 +293,4 @@ def test_the_step_records_both_spaces_and_the_failures(tmp_path, network, digits
     nearest = torch.cdist(standardised[1].flatten(1), standardised[0].flatten(1))
     nearest[labels[1280:][chosen][:, None] == labels[:1280]] = torch.inf
     expected = (nearest.amin(1) / norms(standardised[1])).mean().item()
-    assert values["robustness__nearest_other"].tolist() == [pytest.approx(expected, rel=1e-6)] * 2
+    assert values["robustness__nearest_other"].tolist() == [pytest.approx(expected, rel=1e-6)] * 4

@@ -10,6 +10,7 @@ from neural_collapse.features.moments import class_moments
 from neural_collapse.metrics.decomposition import decompose_loss, least_squares_classifier
 from neural_collapse.metrics.measures import collapse_measures
 from neural_collapse.metrics.tables import read_systems
+from neural_collapse.steps import simulate_central_path
 from neural_collapse.theory.central_path import (
     LAWS,
     class_means,
@@ -374,6 +375,16 @@ def test_the_step_writes_simulation_and_closed_form_side_by_side(tmp_path, capsy
     for measure in ("snr_1", "snr_2", "snr_ratio", "etf_distance", "features_distance"):
         simulated = wide[wide[measure].notna()]
         np.testing.assert_allclose(simulated[measure], simulated[f"{measure}__closed_form"], rtol=1e-8, atol=1e-10)
+
+
+def test_the_measures_of_the_step_are_those_of_networks():
+    features = initial_features(4, 25, 12, [0.5, 1.0, 3.0], seed=0)
+    best = least_squares_classifier(class_means(features), within_class_covariance(features))
+    expected = collapse_measures(flat(features), labels_of(features), *best)
+    found = simulate_central_path._collapse(features)
+    assert found.pop("covariance_drift") < 1e-12
+    assert len(found) == 5
+    assert found == pytest.approx({name: expected[name] for name in found}, rel=1e-10)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_counts_jobs_arithmetic_and_disk():
         "train": 6,
         "features": 6,
         "metrics": 19,
-        "theory": 1,
+        "theory": 2,
         "figures": 5,  # and table 1, and the claims
     }
     # MNIST 5,000 a class, padded to 32x32; SVHN 4,600 a class; test sets whole; a label is 8 bytes.

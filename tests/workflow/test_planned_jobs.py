@@ -25,6 +25,7 @@ LAYER_OF_RULE = {
     "summarise": "metrics",
     "collect": "metrics",
     "simulate_central_path": "theory",
+    "check_theory": "theory",
     "figure": "figures",
     "table": "figures",
     "claims": "figures",

@@ -42,7 +42,6 @@ def test_comments_docstrings_and_formatting_recompute_nothing(study):
         (
             "metrics/measures",
             {
-                "simulate_central_path": 1,
                 "measure": 3,
                 "summarise": 3,
                 "collect": 1,
@@ -61,7 +60,7 @@ def test_comments_docstrings_and_formatting_recompute_nothing(study):
             {"train_network": 2, "extract_features": 2, "attack": 2, "measure": 2, "summarise": 2}
             | {"collect": 1, "claims": 1, "table": 1, "figure": 3},
         ),
-        ("theory/central_path", {"simulate_central_path": 1}),
+        ("theory/central_path", {"simulate_central_path": 1, "check_theory": 1}),
     ],
 )
 def test_a_changed_statement_reaches_what_depends_on_it_alone(study, module, jobs):
