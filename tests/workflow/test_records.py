@@ -180,6 +180,15 @@ def test_a_file_that_no_record_speaks_of_is_never_current(folder):
     assert json.loads(provenance.read_text())["jobs"] == []
 
 
+def test_an_absent_output_without_a_record_does_not_hide_that_the_others_have_none(folder):
+    absent = "results/s/data/e.safetensors"
+    (folder / "results/s/provenance/data.json").write_text(json.dumps({"format": 7, "jobs": []}))
+    Records(
+        Path("results/s/provenance"), OUTPUTS | {"data": [IMAGES, absent]}, kept_by_dvc=["results/s/data"]
+    ).restore()
+    assert params(IMAGES) == params(absent) == "unknown", "Snakemake asks no job for parameters of which one is missing"
+
+
 @pytest.mark.parametrize("content", ["<<<<<<< HEAD\n", "{}", "[]", "null", '{"format": 7, "jobs": [3]}', "\x00"])
 def test_provenance_that_is_not_whole_is_one_sentence(folder, content):
     (folder / "results/s/provenance/data.json").write_text(content)

@@ -1,17 +1,21 @@
+import contextlib
+
+
 def source_of(dataset):
     """The module that gives a data set's images."""
     return f"data.sources.{STUDY.datasets[dataset]['source']}"
 
 
 def own_data(wildcards):
-    """The content of a user's own file or folder; where that is absent, the one the images were made of."""
+    """The content of a user's own file or folder; where that is absent, the one the images were made of, if known."""
     path = STUDY.datasets[wildcards.dataset]["path"]
     if path is None:
         return None
     path, origin = Path(path).expanduser(), Path(f"{RESULTS}/datasets/{wildcards.dataset}.origin.json")
     if path.exists():
         return content_digest(path)
-    return json.loads(origin.read_text())["sha256"] if origin.exists() else None
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # absent, or damaged and made again
+        return json.loads(origin.read_text())["sha256"]
 
 
 def name_own_data_to_dvc():

@@ -30,6 +30,13 @@ class Definition(NamedTuple):
     name: str
 
 
+def forget() -> None:
+    """Read every source anew from now on: until then each is read once."""
+    for remembered in (fingerprint, reached, _read, _file, _digest):
+        remembered.cache_clear()
+
+
+@functools.cache
 def fingerprint(*modules: str, library: Path = LIBRARY) -> str:
     """Sixteen hexadecimal digits for all that a step, and the modules that it loads by name, reach.
 
@@ -43,7 +50,7 @@ def fingerprint(*modules: str, library: Path = LIBRARY) -> str:
         for definition in reached(*modules, library=library)
         if not f"{definition.module}.".startswith(tuple(f"{module}." for module in _DECIDES_NO_BYTE))
     ]
-    digests = [f"{module}:{name}:{_digest(_read(_file(module, library)), name)}" for module, name in found]
+    digests = [f"{module}:{name}:{_digest(_file(module, library), name)}" for module, name in found]
     digests = [digest for digest in digests if not digest.endswith(":")]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
 
@@ -53,6 +60,7 @@ def closure(*modules: str, library: Path = LIBRARY) -> list[str]:
     return sorted({definition.module for definition in reached(*modules, library=library)})
 
 
+@functools.cache
 def reached(*modules: str, library: Path = LIBRARY) -> list[Definition]:
     """The definitions that the given modules reach, imports within functions included.
 
@@ -67,9 +75,9 @@ def reached(*modules: str, library: Path = LIBRARY) -> list[Definition]:
     while waiting:
         definition = waiting.pop()
         module, name = definition
-        if definition in found or not _file(module, library).is_file():
-            continue
         source = _read(_file(module, library))
+        if definition in found or source is None:
+            continue
         if name in source.imported:
             found.add(definition)
             waiting += _imported(source.imported[name], module, library)
@@ -106,10 +114,12 @@ class _Source(NamedTuple):
 
 
 @functools.cache
-def _read_text(path: Path, text: str) -> _Source:
+def _read(path: Path) -> _Source | None:
+    if not path.is_file():
+        return None
     nodes: dict[str, list[ast.stmt]] = {"": []}
     imported: dict[str, _Import] = {}
-    for statement in ast.parse(text).body:
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
             imported |= _bound(statement)
             continue
@@ -135,10 +145,6 @@ def _read_text(path: Path, text: str) -> _Source:
         for name, of in nodes.items()
     }
     return _Source(nodes, names, inner, imported)
-
-
-def _read(path: Path) -> _Source:
-    return _read_text(path, path.read_text(encoding="utf-8"))
 
 
 def _defined(statement: ast.stmt) -> Iterable[str]:
@@ -176,26 +182,29 @@ def _imported(target: _Import, importer: str, library: Path) -> list[Definition]
     if target.name is None:
         return _whole(inside, library)
     submodule = f"{inside}.{target.name}".lstrip(".")
-    if _file(submodule, library).is_file():
+    if _read(_file(submodule, library)) is not None:
         return _whole(submodule, library)
     return [Definition(inside, target.name), Definition(inside, "")]
 
 
 def _whole(module: str, library: Path) -> list[Definition]:
-    path = _file(module, library)
-    if not path.is_file():
+    source = _read(_file(module, library))
+    if source is None:
         return []
-    source = _read(path)
     return [Definition(module, name) for name in (*source.nodes, *source.imported)]
 
 
+@functools.cache
 def _file(module: str, library: Path) -> Path:
     path = library.joinpath(*filter(None, module.split(".")))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _digest(source: _Source, name: str) -> str:
+@functools.cache
+def _digest(path: Path, name: str) -> str:
     """Of a definition, or of the import that gives a name; empty where there is nothing."""
+    source = _read(path)
+    assert source is not None, "what was reached is there"
     if name in source.imported:
         return repr(tuple(source.imported[name]))
     if not source.nodes[name]:

@@ -115,14 +115,17 @@ class Records:
         write_json(self._contents, memory)
         if heavy:
             raise InputError(self._refusal(heavy))
-        for path in self._all_outputs():
-            entry = entries.get(path)
-            if entry is not None and path not in altered and self._chain_holds(entry, entries, memory):
-                self._project(path, entry["record"])
-            elif entry is not None or os.path.exists(path):
-                self._project(path, None)
-            else:
-                self._snakemake._delete_record(path)
+        for outputs in self._outputs.values():
+            # One output without a record, and Snakemake asks for none of the others of its job.
+            begun = any(path in entries or os.path.exists(path) for path in outputs)
+            for path in outputs:
+                entry = entries.get(path)
+                if entry is not None and path not in altered and self._chain_holds(entry, entries, memory):
+                    self._project(path, entry["record"])
+                elif begun:
+                    self._project(path, None)
+                else:
+                    self._snakemake._delete_record(path)
         self._snakemake._clear_cache()
         write_json(self._contents, memory)
 

@@ -15,7 +15,7 @@ import sys
 import receipts
 from contents import checksum
 from environments import ran_with
-from fingerprint import fingerprint
+from fingerprint import fingerprint, forget
 
 
 def main() -> int:
@@ -51,6 +51,7 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 def _is_planned(code: list[str]) -> bool:
     planned, *modules = code
+    forget()
     return fingerprint(*modules) == planned
 
 
