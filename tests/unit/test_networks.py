@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from neural_collapse.config.checks import read_config
-from neural_collapse.config.declarations import family
+from neural_collapse.config.declarations import building_module
 from neural_collapse.config.runs import load_study
 from neural_collapse.errors import InputError
 from neural_collapse.train.networks import _dense_block, build
@@ -357,7 +357,7 @@ def test_dense_block_under_autocast():
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "shufflenet_v2_x0_5", "googlenet"])
 def test_torchvision_model(name):
-    assert family(name) == "torchvision_model"
+    assert building_module(name) == "torchvision_model"
     network = build(name, in_channels=3, classes=7, image_size=96, seed=0)
     images = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     network(images).sum().backward()
@@ -399,7 +399,7 @@ def test_a_mistake_is_one_sentence(name, given, message):
 
 
 def test_family_tells_our_networks_from_those_of_torchvision():
-    assert [family(name) for name in ("vgg11", "resnet19", "densenet40")] == ["vgg", "resnet", "densenet"]
-    assert {family(name) for name in ("vgg11_bn", "inception_v3", "resnext50_32x4d", "alexnet")} == {
+    assert [building_module(name) for name in ("vgg11", "resnet19", "densenet40")] == ["vgg", "resnet", "densenet"]
+    assert {building_module(name) for name in ("vgg11_bn", "inception_v3", "resnext50_32x4d", "alexnet")} == {
         "torchvision_model"
     }

@@ -14,7 +14,7 @@ from environments import mixture, pins
 from fingerprint import fingerprint
 from neural_collapse.data.preparation import content_digest, own_path
 from neural_collapse.config.checks import checked
-from neural_collapse.config.declarations import family, known_figures
+from neural_collapse.config.declarations import building_module, known_figures
 from neural_collapse.errors import InputError
 from neural_collapse.config.runs import declared_by, load_study, shown_runs, shows_something
 from neural_collapse.storage import write_json
@@ -138,9 +138,9 @@ def code(step, *modules):
 
 def code_of_run(step, run, *modules):
     """With what the step loads for a run: the file of its network, and those of `modules`."""
-    return code(step, f"train.networks.{family(run.network)}", *modules)
+    return code(step, f"train.networks.{building_module(run.network)}", *modules)
 
 
 def pins_of_run(step, run):
     """The pins of what decides the bytes of a step that runs a network."""
-    return pins(f"steps.{step}", f"train.networks.{family(run.network)}")
+    return pins(f"steps.{step}", f"train.networks.{building_module(run.network)}")

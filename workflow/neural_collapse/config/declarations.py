@@ -83,7 +83,7 @@ def family_and_depth(network: str) -> tuple[str, int | str]:
     return "torchvision_model", network
 
 
-def family(network: str) -> str:
+def building_module(network: str) -> str:
     """The module that builds a network: "resnet" for "resnet18", "torchvision_model" for the rest."""
     return family_and_depth(network)[0]
 

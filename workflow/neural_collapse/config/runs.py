@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import InputError, shortened
 from .checks import check_network_options, check_schedule, checked, config_schema, defaults, unknown
 from .declarations import (
-    family,
+    building_module,
     family_and_depth,
     known_figures,
     known_losses,
@@ -109,7 +109,7 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     sizes = {dataset: published_size(settings, f"{where}.datasets.{dataset}") for dataset, settings in datasets.items()}
     runs = []
     for pair, (dataset, network, loss) in pairs.items():
-        settings = _settings(f"{where}.runs.{pair}", study["training"], study["runs"][pair])
+        settings = _settings(f"{where}.runs.{pair}", study["training"], study["runs"][pair] | study["override"])
         _check_loss_options(f"{where}.runs.{pair}.loss_options", loss, settings["loss_options"])
         if study["measured_epochs"] > settings["epochs"]:
             found = f"{study['measured_epochs']} epochs can't be measured in a run of {settings['epochs']}"
@@ -227,7 +227,7 @@ def _check_pair(where: str, pair: str, own: dict[str, Any]) -> tuple[str, str, s
 def _check_network(where: str, name: str, options: dict[str, Any]) -> None:
     models = torchvision_models() or frozenset()
     possible = re.fullmatch("[a-z0-9_]{1,64}", name) if not models else name in models
-    of_torchvision = family(name) == "torchvision_model" and possible
+    of_torchvision = building_module(name) == "torchvision_model" and possible
     if name not in known_networks() and not of_torchvision:
         known = ", ".join(known_networks())
         name = shortened(name, 80)
@@ -236,7 +236,7 @@ def _check_network(where: str, name: str, options: dict[str, Any]) -> None:
         raise InputError(
             f"{where}: no network named '{name}'{hint}; known: {known}, and the classifiers of torchvision.models."
         )
-    check_network_options(f"{where}.{name}", family(name), options)
+    check_network_options(f"{where}.{name}", building_module(name), options)
 
 
 def _check_fit(where: str, network: str, batch_size: int, size: DataSize) -> None:
