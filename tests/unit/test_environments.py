@@ -37,7 +37,7 @@ RULES = {
 }
 
 
-STEP = r'STEP \+ "([a-z-]+)'
+STEP = r'STEP\s*\+ "([a-z-]+)'
 FIGURES = [f"figures.{figure}" for figure in modules("figures")]
 
 

@@ -40,7 +40,7 @@ def covered(path, folders):
 
 def steps_of(layer):
     for name, text in RULE.findall((ROOT / f"workflow/rules/{layer}.smk").read_text()):
-        for step in re.findall(r'STEP \+ "([a-z-]+)', text):
+        for step in re.findall(r'STEP\s*\+ "([a-z-]+)', text):
             yield name, step.replace("-", "_")
         if "{params.images}" in text:
             yield "prepare_dataset", "prepare_dataset"
