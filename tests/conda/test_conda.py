@@ -112,7 +112,9 @@ def test_a_profile_switches_conda_on_for_dvc(study, done):
     drawn = study.path / "results" / "tiny" / "figures" / "figure-02.png"
     before = drawn.read_bytes()
     drawn.unlink()
-    printed = study.run("dvc", "repro", "--single-item", "workflow/dvc.yaml:figures@tiny", SNAKEMAKE_PROFILE="profiles/conda")
+    printed = study.run(
+        "dvc", "repro", "--single-item", "workflow/dvc.yaml:figures@tiny", SNAKEMAKE_PROFILE="profiles/conda"
+    )
     assert re.findall(r"^Job \d+: (.+)$", printed, re.M) == ["Draw figure-02", "The layer figures is complete"], printed
     assert ran_in(study.path, "figures/figure-02.log") == "analysis"
     assert drawn.read_bytes() == before
