@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import time
 from pathlib import Path
 
@@ -208,6 +209,42 @@ def wait_for(path, seconds=120):
             return
         time.sleep(0.1)
     raise AssertionError(f"{path} did not come")
+
+
+def test_two_branches_that_retrained_another_run_each_end_current(study):
+    def branch(name, old, new):
+        study.run("git", "checkout", "-qb", name, "main")
+        study.edit("config.yaml", old, new)
+        study.run("dvc", "checkout", "--force")
+        study.run("dvc", "repro")
+        study.commit(name)
+
+    branch("ours", "digits-vgg11-ce: {learning_rate: 0.02}", "digits-vgg11-ce: {learning_rate: 0.03}")
+    branch("theirs", "digits-resnet18-mse: {}", "digits-resnet18-mse: {learning_rate: 0.03}")
+    study.run("git", "checkout", "-q", "ours")
+    study.run("dvc", "checkout", "--force")
+    study.run("git", "merge", "theirs", fails=True)
+    study.run("git", "checkout", "--ours", "config.yaml")
+    study.edit("config.yaml", "digits-resnet18-mse: {}", "digits-resnet18-mse: {learning_rate: 0.03}")
+    assert "git checkout --ours" in study.run("snakemake", "-n", fails=True)
+    conflicts = study.run("git", "diff", "--name-only", "--diff-filter=U").split()
+    study.run("git", "checkout", "--ours", *(file for file in conflicts if file != "config.yaml"))
+    study.run("git", "add", "-A")
+    for _ in range(20):  # delete what differs, as the message says: DVC has it
+        refused = re.search(r"error: (results/[^\s:]+).*or delete what differs", look(study))
+        if not refused:
+            break
+        (study.path / refused[1]).unlink()
+    study.run("dvc", "repro")
+    assert study.plan() == {} and "up to date" in study.run("dvc", "status")
+
+
+def look(study):
+    """What `snakemake -n` prints, whether or not it refuses."""
+    finished = subprocess.run(
+        ["snakemake", "-n"], cwd=study.path, env=study.environment(), text=True, capture_output=True
+    )
+    return finished.stdout + finished.stderr
 
 
 def test_results_checked_out_of_another_branch_are_not_taken_for_this_ones(study):
