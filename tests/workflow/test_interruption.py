@@ -20,7 +20,7 @@ def jobs_in(folder, step="train"):
     found = []
     for process in psutil.process_iter(["cmdline", "cwd"]):
         command = process.info["cmdline"] or []
-        if process.info["cwd"] == str(folder) and "neural_collapse" in command and step in command:
+        if process.info["cwd"] == str(folder) and "run_step" in command and step in command:
             found.append(process)
     return found
 
