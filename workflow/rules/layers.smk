@@ -87,6 +87,8 @@ if workflow.is_main_process:
             raise InputError("another Snakemake works in this folder; wait until it ends.")
     except InputError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:  # a full disk, a folder of somebody else's
+        sys.exit(f"error: {error.filename or 'a file'}: {error.strerror or error}.")
 
 
 onstart:
