@@ -3,6 +3,8 @@
 import itertools
 import shutil
 
+from second_look import forget_what_did_not_happen
+
 
 def made_by(rule, **wildcards):
     """The outputs of a rule for every value of its wildcards (each a list, or pairs in one)."""
@@ -94,6 +96,7 @@ if workflow.is_main_process:
 onstart:
     # The receipts of the jobs say what they read: Snakemake need not read every checkpoint once more to end a job.
     workflow.persistence.max_checksum_file_size = 0
+    forget_what_did_not_happen(workflow.dag, RECORDS.made_as_before)
 
 
 onsuccess:
