@@ -148,9 +148,9 @@ class CollapseAccumulator:
         return (self._covariance + self._covariance.T) / 2
 
     def _moments(self, means: Tensor, covariance: Tensor) -> Moments:
-        sums = means, covariance, self._squares / self._counts, self._class_weights
-        host = [values.cpu().numpy() for values in sums]
-        return Moments(*host[:3], None if self._weighting == "class" else host[3])
+        host = [values.cpu().numpy() for values in (means, covariance, self._squares / self._counts)]
+        weights = None if self._weighting == "class" else self._class_weights.cpu().numpy()
+        return Moments(host[0], host[1], host[2], weights)
 
     def _check(self) -> None:
         if self._strangers:

@@ -111,8 +111,8 @@ class _Scores:
 def _contenders(values: np.ndarray, slack: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Rows and columns of what is the greatest of its row up to the row's slack; None where these are too many."""
     greatest = values.max(1) - slack.astype(np.float32)
-    contending = values >= greatest[:, None]
-    return np.nonzero(contending) if np.count_nonzero(contending) <= _CONTENDERS * len(values) else None
+    contending = np.flatnonzero(values >= greatest[:, None])
+    return np.divmod(contending, values.shape[1]) if len(contending) <= _CONTENDERS * len(values) else None
 
 
 def _first_greatest(examples: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -188,14 +188,14 @@ def example_measures(
         margins = np.empty(len(features))
     for rows, chunk in _chunks(features, classes):
         truth = labels[rows]
-        centred = chunk - found.centre
-        nearest = found.nearest(centred)
+        chunk -= found.centre
+        nearest = found.nearest(chunk)
         wrong["ncc_error"][rows] = nearest != truth
         if weight is not None:
-            decided, margins[rows] = found.linear(centred, truth)
+            decided, margins[rows] = found.linear(chunk, truth)
             wrong["error"][rows] = decided != truth
             wrong["ncc_mismatch"][rows] = decided != nearest
-    measures = {name: np.count_nonzero(of_example) / len(features) for name, of_example in wrong.items()}
+    measures: dict[str, float] = {name: int(values.sum()) / len(features) for name, values in wrong.items()}
 
     def class_mean(of_example: np.ndarray) -> float:
         return float((np.bincount(labels, of_example, minlength=classes) / counts).mean())
@@ -291,11 +291,11 @@ def _squared_norms(rows: np.ndarray) -> np.ndarray:
 def _chunks(features: np.ndarray, classes: int = 0) -> Iterator[tuple[slice, np.ndarray]]:
     """Some rows at a time, and a copy of them in float64: 1 MB, to stay in cache, or what keeps products fast.
 
-    With `classes`, each row is to be multiplied with as many others: 32 MB of float32 products.
+    With `classes`, each row is to be multiplied with as many others: at most 32 MB of float32 products.
     """
     step = max(2**17 // features.shape[1], 384)
     if classes >= MANY:
-        step = max(min(2**23 // classes, 2048), 64)
+        step = max(min(2**23 // classes, 512), 64)
     for start in range(0, len(features), step):
         rows = slice(start, start + step)
         yield rows, features[rows].astype(np.float64)

@@ -4,7 +4,7 @@ PHD is Papyan, Han, Donoho (PNAS 2020), whose figures 2-7 are figures 3-8 of HPD
 class weighs the same whatever its count. A measure that is 0/0 (because all class means are equal, say) is NaN.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from ..errors import InputError
 from ..features.moments import Moments, Snapshot, class_moments, example_measures
 from ..features.products import product
+from .arrays import as_array, check_numbers
 from .decomposition import (
     covariance_times,
     decompose_loss,
@@ -30,8 +31,6 @@ _OF_BATCHES = ("loss", "loss_ls", "loss_nc1", "loss_nc23", "loss_perp", "classif
 _OF_LAYERS = ("nc1", "ncc_mismatch", "etf_error_means", "cdnv")
 
 _LISTED = 100  # singular values of the signal-to-noise matrix at most, and classes of a one-vs-rest distance
-
-_LARGEST = 1e70  # Fourth powers of lengths up to it, and down to its inverse, are float64 numbers.
 
 
 def collapse_measures(
@@ -70,7 +69,7 @@ def collapse_measures(
         In one sentence, where shapes don't fit, a number isn't finite, or a class has no example.
     """
     features, labels, weight, bias = (
-        _array(name, values)
+        as_array(name, values)
         for name, values in {"features": features, "labels": labels, "weight": weight, "bias": bias}.items()
     )
     _check(features, labels, weight, bias, weight_decay_lambda)
@@ -124,7 +123,7 @@ def class_measures(features: Any, labels: Any) -> dict[str, np.ndarray]:
     InputError
         As `collapse_measures`.
     """
-    features, labels = _array("features", features), _array("labels", labels)
+    features, labels = as_array("features", features), as_array("labels", labels)
     _check(features, labels, None, None, 0.0)
     counts = np.bincount(labels)
     means, ranks = np.empty((len(counts), features.shape[1])), np.full((2, len(counts)), np.nan)
@@ -263,9 +262,9 @@ def _mean_measures(moments: Moments) -> dict[str, float]:
             "nc1": variability_collapse(moments),
             **_frame(centred, "means"),
             "global_mean_ratio": float(np.linalg.norm(moments.global_mean) / np.linalg.norm(centred, axis=1).mean()),
+            "cdnv": float(class_distance_normalised_variances(centred, moments.class_variances).mean()),
             "trace_ratio": float(within / between),
             "numerical_rank": float((within + between) / _largest_variance(moments, centred)),
-            "cdnv": float(class_distance_normalised_variances(centred, moments.class_variances).mean()),
         }
 
 
@@ -330,29 +329,6 @@ def _largest_variance(moments: Moments, centred: np.ndarray) -> float:
     return eigsh(total_covariance, k=1, which="LA", v0=start, tol=1e-11, return_eigenvectors=False)[0]
 
 
-def _array(name: str, values: Any) -> np.ndarray | None:
-    """What a user gave, as a NumPy array; tensors are told by their methods, so that torch need not be installed."""
-    if values is None:
-        return None
-    if hasattr(values, "toarray") or str(getattr(values, "layout", "torch.strided")) != "torch.strided":
-        raise InputError(f"{name}: must be a dense array, found a sparse one; pass it as .toarray() or .to_dense().")
-    if np.ma.isMaskedArray(values):
-        if masked := int(np.ma.count_masked(values)):
-            raise InputError(f"{name}: {masked} numbers are masked; leave out their examples, or fill them in.")
-        values = values.data
-    try:
-        if hasattr(values, "detach"):
-            values = values.detach().cpu()
-            small = str(values.dtype).startswith(("torch.bfloat16", "torch.float8"))  # which NumPy doesn't have
-            values = values.float() if small else values
-        array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{name}: must be an array of real numbers ({error}).") from None
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"{name}: must be an array of real numbers, found the type {array.dtype}.")
-    return array
-
-
 def _check(
     features: np.ndarray | None,
     labels: np.ndarray | None,
@@ -377,7 +353,7 @@ def _check(
         raise InputError(f"bias: must have the shape ({len(weight)},), one number a row of weight, found {bias.shape}.")
     for name, array in (("features", features), ("weight", weight), ("bias", bias)):
         if array is not None:
-            _check_numbers(name, array)
+            check_numbers(name, array)
     if not 0 <= weight_decay_lambda < np.inf:
         raise InputError(f"weight_decay_lambda: must be a number of at least 0, found {weight_decay_lambda}.")
     found = set(np.unique(labels).tolist())
@@ -391,30 +367,6 @@ def _check(
         raise InputError(f"labels: must lie in {known}, found {_some(found - classes)}.")
     if classes - found:
         raise InputError(f"labels: every class needs an example, found none of class {_some(classes - found)}.")
-
-
-def _check_numbers(name: str, array: np.ndarray) -> None:
-    """Raise InputError unless all numbers are finite, and of sizes whose squares' squares are numbers, too."""
-    largest = 0.0
-    for first, rows in _blocks(array):
-        size = max(abs(float(rows.max())), abs(float(rows.min())))
-        if not size < np.inf:
-            place = np.argwhere(~np.isfinite(rows))[0]
-            where = [int(place[0]) + first, *map(int, place[1:])]
-            raise InputError(f"{name}: all numbers must be finite, found {rows[tuple(place)]} at {where}.")
-        largest = max(largest, size)
-    if largest > _LARGEST or (name != "bias" and 0 < largest < 1 / _LARGEST):
-        raise InputError(
-            f"{name}: the largest number must lie between {1 / _LARGEST:g} and {_LARGEST:g}, found {largest:g}; "
-            "scale it, and the classifier inversely."
-        )
-
-
-def _blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Where each block of some rows starts, and the block."""
-    step = max(1, 2**20 // max(1, array[:1].size))
-    for start in range(0, len(array), step):
-        yield start, array[start : start + step]
 
 
 def _some(numbers: Iterable[int]) -> str:
