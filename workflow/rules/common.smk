@@ -59,8 +59,6 @@ os.environ |= {f"NEURAL_COLLAPSE_PATH_{name}": own["path"] for name, own in STUD
 RUNS = {run.name: run for run in STUDY.runs}
 RESULTS = f"results/{STUDY.name}"
 LOGS = f"logs/{STUDY.name}"
-GPU = int(any(os.path.exists(device) for device in ("/dev/nvidiactl", "/dev/dxg")))
-workflow.global_resources.setdefault("gpu", CONFIG["gpu_jobs"])
 
 
 def any_of(names):

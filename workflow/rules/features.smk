@@ -11,6 +11,8 @@ rule extract_features:
     threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]
     resources:
         gpu=GPU,
+        mem_mb=memory,
+        runtime=runtime("features"),
     params:
         data=data_of_run,
         images=images_of_run,

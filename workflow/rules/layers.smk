@@ -92,6 +92,8 @@ if workflow.is_main_process:
 onstart:
     # The receipts of the jobs say what they read: Snakemake need not read every checkpoint once more to end a job.
     workflow.persistence.max_checksum_file_size = 0
+    if workflow.is_main_process:
+        warn_of_training_on_cpus()
 
 
 onsuccess:

@@ -32,6 +32,8 @@ rule attack:
     threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]
     resources:
         gpu=GPU,
+        mem_mb=memory,
+        runtime=runtime("metrics"),
     params:
         data=data_of_run,
         images=images_of_run,

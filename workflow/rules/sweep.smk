@@ -15,6 +15,8 @@ rule try_learning_rate:
     threads: lambda wildcards: STUDY.swept[wildcards.pair].settings["threads"]
     resources:
         gpu=GPU,
+        mem_mb=memory,
+        runtime=runtime("sweep"),
     params:
         data=lambda wildcards: f"{RESULTS}/data/{STUDY.swept[wildcards.pair].dataset}.safetensors",
         images=lambda wildcards: images(STUDY.swept[wildcards.pair].dataset),

@@ -29,6 +29,8 @@ rule train_network:
     threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]
     resources:
         gpu=GPU,
+        mem_mb=memory,
+        runtime=runtime("train"),
     params:
         data=data_of_run,
         images=images_of_run,
