@@ -63,11 +63,13 @@ LOGS = f"logs/{STUDY.name}"
 
 def any_of(names):
     """A pattern of these names alone, so that Snakemake knows no rule for any other."""
-    return "|".join(re.escape(str(name)) for name in names) or "(?!)"
+    return "|".join(sorted(re.escape(str(name)) for name in names)) or "(?!)"
 
 
+# A run's name is that of a pair and a seed. Every pattern is tried thousands of times in a large study, so names that
+# are products of others are written as such, and not listed.
 wildcard_constraints:
-    run=any_of(RUNS),
+    run=f"(?:{any_of({run.pair for run in STUDY.runs})})-seed(?:{any_of({run.seed for run in STUDY.runs})})",
     pair=any_of(STUDY.swept),
     dataset=any_of(STUDY.datasets),
     system=any_of(STUDY.theory),

@@ -38,22 +38,20 @@ def flops_of_jobs(config: dict[str, Any], results: Path) -> FlopsOfJobs:
     return json.loads(asked.stdout)
 
 
-def known_sizes(study: Study, results: Path) -> dict[str, DataSize]:
-    """The sizes of the data sets that are published, or prepared."""
-    sizes = {}
-    for name in study.datasets:
-        try:
-            sizes[name] = size_of_data(study, name, results)
-        except InputError:
-            continue
-    return sizes
+def size_if_known(study: Study, name: str, results: Path) -> DataSize | None:
+    """The size of a data set that is published, or prepared."""
+    try:
+        return size_of_data(study, name, results)
+    except InputError:
+        return None
 
 
 def main() -> None:
     from neural_collapse import plan
 
     study = load_study(json.load(sys.stdin))
-    print(json.dumps(plan.flops_of_jobs(study, known_sizes(study, Path(sys.argv[1])))))
+    sizes = {name: size_if_known(study, name, Path(sys.argv[1])) for name in study.datasets}
+    print(json.dumps(plan.flops_of_jobs(study, {name: size for name, size in sizes.items() if size})))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,19 @@ LAYERS = {
         *made_by(rules.claims),
     ],
 }
+
+
+def asked_for(made):
+    """Of the files that one job makes, those that have to be asked for: one, and if that is there, what is missing.
+
+    Snakemake looks for the maker of every file that it is asked for, among all outputs of all rules.
+    """
+    *others, last = made
+    return [last, *(file for file in others if os.path.exists(last) and not os.path.exists(file))]
+
+
+# What the target rules ask for, and so all that is kept.
+TARGETS = LAYERS | {"train": [file for files in TRAINED.values() for file in asked_for(files)]}
 IMAGES = [rules.prepare_dataset.output.data.format(dataset=dataset) for dataset in STUDY.datasets]
 
 # What each training makes, by the folder in which it works until then.

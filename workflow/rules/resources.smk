@@ -5,7 +5,7 @@ import functools
 import hashlib
 
 import gpus
-from costs import flops_of_jobs, known_sizes
+from costs import flops_of_jobs, size_if_known
 
 # A scheduler elsewhere is asked for a GPU whatever this machine has; Snakemake gives it a number of jobs at a time.
 ELSEWHERE = not workflow.is_main_process or workflow.resource_settings.nodes is not None
@@ -38,7 +38,7 @@ def run_of(wildcards):
 @functools.cache
 def flops_of_study():
     """What its jobs take, counted once for as long as its settings, its data and the code stay; {} where it can't be."""
-    sizes = known_sizes(STUDY, Path(RESULTS))
+    sizes = [size_if_known(STUDY, dataset, Path(RESULTS)) for dataset in STUDY.datasets]
     networks = sorted({f"train.networks.{building_module(run.network)}" for run in STUDY.runs})
     counted = [CONFIG["studies"][STUDY.name], sizes, fingerprint("plan", *networks)]
     file = Path(".snakemake/records/costs") / f"{hashlib.sha256(repr(counted).encode()).hexdigest()[:16]}.json"
@@ -73,7 +73,7 @@ def runtime(layer):
 def memory(wildcards, attempt):
     """The MB that a job asks for which holds a data set, and at most all last-layer features of its images."""
     asked = OF_A_PROCESS
-    if size := known_sizes(STUDY, Path(RESULTS)).get(run_of(wildcards).dataset):
+    if size := size_if_known(STUDY, run_of(wildcards).dataset, Path(RESULTS)):
         of_an_image = OF_A_PIXEL * size.channels * size.image_size**2 + 4 * MOST_FEATURES
         asked += (size.train + size.test) * of_an_image // 10**6
     return attempt * asked
@@ -83,10 +83,9 @@ def warn_of_training_on_cpus():
     """Say so before trainings that take a GPU hours begin without one."""
     layers = {"train_network": "train", "try_learning_rate": "sweep"}
     waiting = [job for job in workflow.dag.needrun_jobs() if job.rule.name in layers]
-    sizes = known_sizes(STUDY, Path(RESULTS))
     shown = 0  # pixels, to the network that is shown most of them
     for run in {run_of(job.wildcards) for job in waiting}:
-        if size := sizes.get(run.dataset):
+        if size := size_if_known(STUDY, run.dataset, Path(RESULTS)):
             shown = max(shown, run.settings["epochs"] * size.train * size.image_size**2)
     if GPU or shown < 1e8:  # which takes no network here minutes
         return
