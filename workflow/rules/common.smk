@@ -46,6 +46,11 @@ try:
         )
     if not workflow.is_main_process and PLANNED.is_file():
         config = json.loads(PLANNED.read_text())
+    if workflow.storage_settings.default_storage_provider is not None:
+        raise InputError(
+            "--default-storage-provider: results, records and half-done trainings need one folder that all jobs share; "
+            "leave it out and mount a shared volume instead (docs/clusters.md)."
+        )
     CONFIG = checked(config)
     STUDY = load_study(CONFIG)
     for own in STUDY.datasets.values():
@@ -57,7 +62,8 @@ os.environ["NEURAL_COLLAPSE_DATA"] = CONFIG["data_root"]
 os.environ |= {f"NEURAL_COLLAPSE_PATH_{name}": own["path"] for name, own in STUDY.datasets.items() if own["path"]}
 
 RUNS = {run.name: run for run in STUDY.runs}
-RESULTS = f"results/{STUDY.name}"
+RESULTS = f"results/{STUDY.name}"  # as the rules name files; a module's prefix comes before what they name
+PLACE = str(workflow.modifier.modify_path(RESULTS))  # where these lie
 LOGS = f"logs/{STUDY.name}"
 
 
@@ -90,7 +96,7 @@ def card_of_run(wildcards):
 
 
 def data_of_run(wildcards):
-    return f"{RESULTS}/data/{RUNS[wildcards.run].dataset}.safetensors"
+    return f"{PLACE}/data/{RUNS[wildcards.run].dataset}.safetensors"
 
 
 def images_of_run(wildcards):
@@ -99,7 +105,7 @@ def images_of_run(wildcards):
 
 def images(dataset):
     """A shell command that makes a data set's images where they are absent; see `prepare_dataset`."""
-    data, card = f"{RESULTS}/data/{dataset}.safetensors", f"{RESULTS}/datasets/{dataset}.json"
+    data, card = f"{PLACE}/data/{dataset}.safetensors", f"{PLACE}/datasets/{dataset}.json"
     outputs = flags({"output": data, "expect": card})
     return f"test -e {data} || python -m neural_collapse prepare-dataset {preparation(dataset)} {outputs};"
 

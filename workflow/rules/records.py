@@ -93,6 +93,10 @@ class Records:
         shutil.rmtree(self._state / "locks", ignore_errors=True)
         return True
 
+    def submitted(self) -> set[str]:
+        """The scheduler's names of the jobs that a Snakemake submitted which did not see them end."""
+        return self._snakemake._get_external_jobids(self._all_outputs())
+
     def keep_plan(self, config: dict[str, Any]) -> str:
         """Write down the configuration that a run is planned with; returns the file, which the next run replaces."""
         path = self._state / "records" / "plan.json"

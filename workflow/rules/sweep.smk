@@ -18,14 +18,14 @@ rule try_learning_rate:
         mem_mb=memory,
         runtime=runtime("sweep"),
     params:
-        data=lambda wildcards: f"{RESULTS}/data/{STUDY.swept[wildcards.pair].dataset}.safetensors",
+        data=lambda wildcards: f"{PLACE}/data/{STUDY.swept[wildcards.pair].dataset}.safetensors",
         images=lambda wildcards: images(STUDY.swept[wildcards.pair].dataset),
         settings=sweep_settings,
         code=lambda wildcards: code_of_run(
             "try_learning_rate", STUDY.swept[wildcards.pair], f"train.losses.{STUDY.swept[wildcards.pair].loss}"
         ),
         environment=lambda wildcards: pins_of_run("try_learning_rate", STUDY.swept[wildcards.pair]),
-        resume=f"{RESULTS}/resume/{{pair}}/{{rate}}",  # no run's folder: those end in the seed
+        resume=f"{PLACE}/resume/{{pair}}/{{rate}}",  # no run's folder: those end in the seed
     message:
         "Try learning rate {wildcards.rate} for {wildcards.pair}"
     shell:

@@ -39,7 +39,7 @@ rule train_network:
         environment=lambda wildcards: pins_of_run("train", RUNS[wildcards.run]),
         checkpoints=subpath(output.history, parent=True),
         measured=STUDY.measured_epochs,
-        resume=f"{RESULTS}/resume/{{run}}",
+        resume=f"{PLACE}/resume/{{run}}",
         learning_rate=lambda wildcards, input: (
             f"--learning-rate-from {input.learning_rate}" if input.learning_rate else ""
         ),
