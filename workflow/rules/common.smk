@@ -30,7 +30,8 @@ WITH_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_m
 INTERPRETER = '"$CONDA_PREFIX/bin"' if WITH_CONDA else shlex.quote(os.path.dirname(sys.executable))
 LIBRARIES = shlex.quote(f"{WORKFLOW}{os.pathsep}{WORKFLOW / 'rules'}")
 shell.prefix(f'set -euo pipefail; export PYTHONPATH={LIBRARIES} PATH={INTERPRETER}:"$PATH"; ')
-# How every job runs its step: see run_step.py.
+# How every job runs its step: see run_step.py. (`--lint` takes `STEP + ...` for a path put together, and would have
+# functions in this file though one rule alone uses them: they stand beside it.)
 STEP = "python -m run_step --code {params.code} --reads {input} --makes {output} -- "
 
 # A job's process reads the Snakefile anew, perhaps hours later: it gets the configuration that was planned with.
@@ -57,7 +58,8 @@ try:
         own_path(own["path"] or ".")
 except InputError as error:
     sys.exit(f"error: {error}")
-# Where data lie is no parameter of any job: the same content in another place makes nothing stale.
+# Where data lie is no parameter of any job: the same content in another place makes nothing stale. (What `--lint` asks to
+# be declared by `envvars` is for the user to set; these are set here, again in every job's own process.)
 os.environ["NEURAL_COLLAPSE_DATA"] = CONFIG["data_root"]
 os.environ |= {f"NEURAL_COLLAPSE_PATH_{name}": own["path"] for name, own in STUDY.datasets.items() if own["path"]}
 
