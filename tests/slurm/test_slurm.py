@@ -98,7 +98,7 @@ def study(fresh, slurm, tmp_path):
     repository = Repository(tmp_path / "repository", **slurm)
     shutil.copytree(fresh.path, repository.path, symlinks=True)
     repository.edit("workflow/rules/gpus.py", r"if torch.cuda.is_available\(\)", "if True")
-    repository.edit("config.yaml", "digits-vgg11-mse: {}", "digits-vgg11-mse: {epochs: 1000}")
+    repository.edit("config.yaml", "digits-vgg11-mse: {}", "digits-vgg11-mse: {epochs: 300}")
     return repository
 
 
