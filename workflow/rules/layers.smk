@@ -8,6 +8,7 @@ from snakemake.io import flag
 from snakemake.path_modifier import PATH_MODIFIER_FLAG
 
 from queued import wait_for
+from second_look import forget_what_did_not_happen
 
 
 def made_by(rule, **wildcards):
@@ -114,13 +115,15 @@ else:
             raise InputError("another Snakemake works in this folder; wait until it ends.")
     except InputError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:  # a full disk, a folder of somebody else's
+        sys.exit(f"error: {error.filename or 'a file'}: {error.strerror or error}.")
 
 
 onstart:
     # The receipts of the jobs say what they read: Snakemake need not read every checkpoint once more to end a job.
     workflow.persistence.max_checksum_file_size = 0
-    if workflow.is_main_process:
-        warn_of_training_on_cpus()
+    forget_what_did_not_happen(workflow.dag, RECORDS.made_as_before)
+    warn_of_training_on_cpus()
 
 
 onsuccess:
