@@ -9,7 +9,7 @@ import re
 import stat
 
 import pytest
-from conftest import ROOT, TINY, wait_until
+from conftest import ROOT, TINY, jobs_in, wait_until
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
@@ -150,3 +150,20 @@ def test_another_workflow_uses_this_one_as_a_module(fresh, completed, tmp_path):
     assert (tmp_path / "mine.txt").exists()
     assert "small.csv" in (tmp_path / "inner/results/tiny/provenance/theory.json").read_text()
     assert "Nothing to be done" in fresh.run(*command, "-n")
+
+
+def test_training_on_cpus_what_takes_a_gpu_hours_is_said_first(study):
+    study.edit("config.yaml", "vgg11: {width: 0.0625}", "vgg11: {width: 2}")
+    study.edit("config.yaml", "digits-vgg11-mse: {}", "digits-vgg11-mse: {epochs: 1000000}")
+    snakemake = study.start("snakemake", "--cores", "1", f"results/tiny/checkpoints/{RUN}/history.csv")
+    said = []
+    for line in snakemake.stdout:
+        said.append(line)
+        if "Train digits" in line:
+            break
+    snakemake.kill()
+    snakemake.wait()
+    assert re.search(
+        r"warning: 1 trainings that take a GPU \d+ hours by the plan are about to run on CPUs", "".join(said)
+    )
+    wait_until(lambda: not jobs_in(study.path))

@@ -92,7 +92,7 @@ def warn_of_training_on_cpus():
     total = sum(hours(layers[job.rule.name], job.wildcards, ON_A_GPU) or 0 for job in waiting)
     if total >= 1:
         print(
-            f"warning: {len(waiting)} trainings that take a GPU {total:.0f} hours by the plan are about to run on CPUs, "
-            "for no GPU is found here or asked for; stop now if you meant otherwise.",
+            f"warning: training of {total:.0f} GPU-hours by the plan is about to run on CPUs, for no GPU is found here or "
+            "asked for; stop now if you meant otherwise.",
             file=sys.stderr,
         )
