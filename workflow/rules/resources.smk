@@ -61,9 +61,10 @@ def hours(layer, wildcards, speed):
 def runtime(layer):
     """The minutes that a job of a layer asks for: three times what it takes by the plan, more when it is repeated."""
 
+    if not ELSEWHERE or not workflow.is_main_process:
+        return None  # nobody asks, and counting takes long
+
     def minutes(wildcards, threads, attempt):
-        if not ELSEWHERE or not workflow.is_main_process:
-            return None  # nobody asks, and counting takes long
         counted = hours(layer, wildcards, ON_A_GPU if GPU else threads * ON_A_CORE)
         return int(min(attempt * max(UNCOUNTED if counted is None else 3 * 60 * counted, SHORTEST), LONGEST))
 
