@@ -37,4 +37,4 @@ rule extract_features:
     shell:
         "{{ {params.images} exec " + STEP + "extract-features --data {params.data} "
         "--checkpoints {input.checkpoints} {params.settings} {params.layers} --stop-with-parent $PPID "
-        "--output {output}; }} > {log} 2>&1"
+        "--output {output}; }} >> {log} 2>&1"

@@ -8,6 +8,7 @@ from snakemake.io import flag
 from snakemake.path_modifier import PATH_MODIFIER_FLAG
 
 from queued import wait_for
+from recording import record_where_the_job_runs
 from second_look import forget_what_did_not_happen
 
 
@@ -87,8 +88,7 @@ def keep_records():
 
 
 if not workflow.is_main_process:
-    # A job that a scheduler runs records itself when it ends: whoever submitted it may be gone by then.
-    workflow.execution_settings.keep_metadata = True
+    record_where_the_job_runs()
 else:
     try:
         if bool(TOUCHES) != bool(ACCEPTS):
@@ -123,6 +123,9 @@ onstart:
     # The receipts of the jobs say what they read: Snakemake need not read every checkpoint once more to end a job.
     workflow.persistence.max_checksum_file_size = 0
     forget_what_did_not_happen(workflow.dag, RECORDS.made_as_before)
+    # Long jobs append to their logs, so that those of a first attempt are there after a second: each run begins anew.
+    for log in {log for job in workflow.dag.needrun_jobs() for log in job.log}:
+        Path(log).unlink(missing_ok=True)
     warn_of_training_on_cpus()
 
 

@@ -46,7 +46,7 @@ rule attack:
     shell:
         "{{ {params.images} exec " + STEP + "attack --data {params.data} "
         "--checkpoints {input.checkpoints} {params.identity} {params.settings} --stop-with-parent $PPID "
-        "--output {output}; }} > {log} 2>&1"
+        "--output {output}; }} >> {log} 2>&1"
 
 
 rule summarise:

@@ -31,7 +31,7 @@ rule try_learning_rate:
     shell:
         "{{ {params.images} exec " + STEP + "try-learning-rate --data {params.data} {params.settings} "
         "--resume {params.resume} --code-version {params.code:q} --stop-with-parent $PPID "
-        "--output {output}; }} > {log} 2>&1"
+        "--output {output}; }} >> {log} 2>&1"
 
 
 rule choose_learning_rate:

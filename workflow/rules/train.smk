@@ -49,4 +49,4 @@ rule train_network:
         "{{ {params.images} exec " + STEP + "train --data {params.data} {params.settings} "
         "{params.learning_rate} --checkpoints {params.checkpoints} --history {output.history} "
         "--measured-epochs {params.measured} --resume {params.resume} --code-version {params.code:q} "
-        "--stop-with-parent $PPID; }} > {log} 2>&1"
+        "--stop-with-parent $PPID; }} >> {log} 2>&1"
