@@ -44,7 +44,8 @@ def entry(study, layer, output):
 
 
 def test_every_gpu_job_asks_for_its_gpu_memory_and_time_on_a_host_without_one(study):
-    study.edit("config.yaml", "digits-vgg11-ce: .*", "digits-vgg11-ce: {learning_rate: sweep}\n    sweep: {count: 2}")
+    study.edit("config.yaml", "digits-vgg11-ce: .*", "digits-vgg11-ce: {learning_rate: sweep}")
+    study.edit("config.yaml", "    attack:", "    sweep: {count: 2}\n    attack:")
     study.edit("config.yaml", "digits-vgg11-mse: {}", "digits-vgg11-mse: {epochs: 3}")
     for file in ("features", "robustness"):
         for path in (study.path / f"results/tiny/{file}").glob("digits-resnet18-mse*"):
