@@ -77,7 +77,8 @@ def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[
     study: the runs and their settings.
     data: the size of each data set. The jobs of those that are not named are left out.
     """
-    epochs, images = study.measured_epochs, study.attack["images"]
+    epochs, attack = study.measured_epochs, study.attack
+    attacked = epochs if attack["epochs"] == "all" else min(attack["epochs"], epochs)
 
     def each(runs: Mapping[str, Run], flops: Callable[[Run, DataSize], float]) -> dict[str, float]:
         return {name: flops(run, data[run.dataset]) for name, run in runs.items() if run.dataset in data}
@@ -87,7 +88,7 @@ def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[
         "sweep": each(study.swept, _training_flops),
         "train": each(runs, _training_flops),
         "features": each(runs, lambda run, data: epochs * _extraction_flops(run, data)),
-        "metrics": each(runs, lambda run, data: epochs * min(images, data.test) * _attack_flops(run, data)),
+        "metrics": each(runs, lambda run, data: attacked * min(attack["images"], data.test) * _attack_flops(run, data)),
     }
 
 

@@ -74,10 +74,21 @@ def any_of(names):
     return "|".join(sorted(re.escape(str(name)) for name in names)) or "(?!)"
 
 
-# A run's name is that of a pair and a seed. Every pattern is tried thousands of times in a large study, so names that
-# are products of others are written as such, and not listed.
+def any_run():
+    """A pattern of the runs alone, each a pair and a seed, by the pairs that have the same seeds.
+
+    Every pattern is tried thousands of times in a large study, and a list of all runs takes that much longer.
+    """
+    seeds_of, pairs_of = {}, {}
+    for run in STUDY.runs:
+        seeds_of.setdefault(run.pair, []).append(run.seed)
+    for pair, seeds in seeds_of.items():
+        pairs_of.setdefault(tuple(seeds), []).append(pair)
+    return "|".join(f"(?:{any_of(pairs)})-seed(?:{any_of(seeds)})" for seeds, pairs in pairs_of.items())
+
+
 wildcard_constraints:
-    run=f"(?:{any_of({run.pair for run in STUDY.runs})})-seed(?:{any_of({run.seed for run in STUDY.runs})})",
+    run=any_run(),
     pair=any_of(STUDY.swept),
     dataset=any_of(STUDY.datasets),
     system=any_of(STUDY.theory),
