@@ -37,6 +37,7 @@ DECIDED_BY = {
     "claims": (*_TABLES, "scipy"),
     "table": _TABLES,
     "figure": _PICTURES,
+    "portrait": ("numpy",),
 }
 """The packages that compute what a step writes."""
 

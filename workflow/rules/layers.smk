@@ -37,6 +37,7 @@ LAYERS = {
         *made_by(rules.figure, figure=STUDY.figures),
         *made_by(rules.table),
         *made_by(rules.claims),
+        *MOVING,
     ],
 }
 IMAGES = [rules.prepare_dataset.output.data.format(dataset=dataset) for dataset in STUDY.datasets]
