@@ -22,6 +22,7 @@ include: "workflow/rules/theory.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/layers.smk"
+include: "workflow/rules/targets.smk"
 
 
 # All but the images: absent ones are made when a job needs them, and make nothing stale.

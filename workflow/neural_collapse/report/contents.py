@@ -59,7 +59,7 @@ def number(value: Any, digits: int = 3) -> str:
         return "–"
     if isinstance(value, str):
         return value
-    if value == 0 or float(value).is_integer() and abs(value) < 1e6:
+    if value == 0 or (float(value).is_integer() and abs(value) < 1e6):
         return str(int(value))
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
@@ -159,15 +159,16 @@ def sentences(table: pd.DataFrame, claims: pd.DataFrame, cards: Sequence[Mapping
     many = f", each with {between(seeds)} seeds" if seeds[-1] > 1 else ", each with one seed"
     first = (
         f"{counted(len(grouped), 'training')} {'was' if len(grouped) == 1 else 'were'} looked at: "
-        f"{of(run.network for run, _ in all_runs)} on {listed(data)}, with the loss{'es' * (len({run.loss for run, _ in all_runs}) > 1)} "
+        f"{of(run.network for run, _ in all_runs)} on {listed(data)}, trained with "
         f"{of(run.loss for run, _ in all_runs)}{many}, up to epoch {between(rows.epoch.max() for _, rows in all_runs)}."
-    )  # fmt: skip
+    )
     zero = [zero_error_epoch(rows) for _, rows in all_runs]
     reached = [epoch for epoch in zero if epoch]
+    accuracies = (100 * (1 - last(rows, "error", "test")) for _, rows in all_runs)
     second = (
         f"{all_of(len(reached), len(all_runs), 'run')} came to zero train error (train accuracy of at least 99.9 %)"
         + (f", at epoch {between(reached)}" if reached else "")
-        + f"; test accuracy at the end is {between((100 * (1 - last(rows, 'error', 'test')) for _, rows in all_runs), ' %')}."
+        + f"; test accuracy at the end is {between(accuracies, ' %')}."
     )
     falls = [fall for _, rows in all_runs if not math.isnan(fall := _fall(rows))]
     third = (
