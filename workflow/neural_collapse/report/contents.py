@@ -45,7 +45,7 @@ PARTS = {
     "NC2": (
         "Class means form a simplex",
         "Equal norms and equal, maximal angles.",
-        tuple(f"{what}-{whose}" for what in ("equinorm", "equiangular", "max-angle") for whose in ("means", "classifiers")),
+        tuple(f"{of}-{whose}" for of in ("equinorm", "equiangular", "max-angle") for whose in ("means", "classifiers")),
     ),
     "NC3": ("Classifiers align with class means", "The two become the same up to scale.", ("self-duality",)),
     "NC4": ("The nearest class mean decides", "What the classifier says, distance says.", ("nearest-class-mean",)),

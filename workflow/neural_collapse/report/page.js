@@ -40,10 +40,18 @@ function chosenTrainings() {
 }
 
 async function drawCurves() {
-  const measure = $("measure").value, split = $("split").value, log = $("axis").value === "logarithmic";
+  const measure = $("measure").value, split = $("split").value;
   const from = Number($("from").value || 0), to = Number($("to").value || Infinity), chosen = new Set(chosenTrainings());
-  const rows = CURVES.runs.flatMap((run, place) => chosen.has(run.training) ? rowsOf(measure, split, place) : [])
-    .filter((row) => row.epoch >= from && row.epoch <= to && (!log || row.value > 0));
+  const found = CURVES.runs.flatMap((run, place) => chosen.has(run.training) ? rowsOf(measure, split, place) : [])
+    .filter((row) => row.epoch >= from && row.epoch <= to);
+  const positive = found.filter((row) => row.value > 0);
+  if (found.length && !positive.length) $("axis").value = "linear"; // nothing has a place on the other
+  const log = $("axis").value === "logarithmic", rows = log ? positive : found;
+  $("chart").dataset.drawn = `${measure} ${split} ${rows.length}`;
+  if (!rows.length) {
+    $("chart").textContent = "Nothing to draw: choose a training, or other epochs.";
+    return;
+  }
   const encoding = {
     x: { field: "epoch", type: "quantitative", title: "epoch", scale: { zero: false, nice: false } },
     y: { field: "value", type: "quantitative", title: null, scale: log ? { type: "log" } : { zero: true },
@@ -67,7 +75,6 @@ async function drawCurves() {
       { mark: { type: "point", filled: true, size: 260, opacity: 0 }, encoding: { tooltip } },
     ],
   });
-  $("chart").dataset.drawn = `${measure} ${split} ${rows.length}`;
 }
 
 function colourOf(training) {
