@@ -146,7 +146,7 @@ class JobLines(logging.Handler):
                 continue
             seconds += mean * max(0, count - len(of_rule))
             seconds += sum(max(0.0, (job.expected(now) or mean) - (now - job.started)) for job in of_rule)
-        if not seconds:
+        if seconds < 1:
             return ""
         return ("more than " if unknown else "about ") + duration(seconds / min(self._cores, max(1, len(running))))
 
