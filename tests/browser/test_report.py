@@ -1,4 +1,4 @@
-"""The page of a study as people meet it: in a browser without a network, on a phone and a desktop, in light and dark."""
+"""The page of a study as people meet it: in a browser without a network, on phone and desktop, in light and dark."""
 
 import shutil
 
@@ -75,7 +75,7 @@ def browser():
 
 @pytest.fixture
 def visit(browser, site):
-    """Open the page and wait until all is drawn; whatever the console said or the network was asked for fails a test."""
+    """Open the page, wait until all is drawn; what the console said or the network was asked for fails a test."""
     said, asked, opened = [], [], []
 
     def visit(width=1440, theme="light"):

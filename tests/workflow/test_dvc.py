@@ -119,7 +119,7 @@ def test_the_page_is_made_by_either_and_is_no_product(study):
     assert REPORT["always_changed"] and "outs" not in REPORT, "git and DVC keep no page: Snakemake decides"
     page = study.path / "results/tiny/report.html"
     before = study.state_of()
-    study.run("dvc", "repro", "workflow/dvc.yaml:report@report-tiny")
+    study.run("dvc", "repro", "workflow/dvc.yaml:report@tiny")
     assert "tiny" in page.read_text()
     assert study.plan("report") == {} and study.plan() == {}
     study.run("snakemake", "--cores", "1")

@@ -22,7 +22,7 @@ def settings_of_runs():
     return [
         {"run": run.name}
         | {
-            name: json.dumps(value) if isinstance(value, (list, dict)) else value
+            name: (json.dumps(value) if value else "") if isinstance(value, (list, dict)) else value
             for name, value in run.settings.items()
         }
         | {"network_options": ", ".join(f"{name} {value}" for name, value in run.network_options.items())}
