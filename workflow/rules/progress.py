@@ -76,6 +76,8 @@ class JobLines(logging.Handler):
             with self._state:
                 if event in _OURS:
                     getattr(self, f"_{event.value}")(record)
+                    if self._live.is_started:
+                        self._live.refresh()
                 elif event not in _LEFT_OUT and not record.getMessage().startswith(_CHATTER):
                     self._say(self._default.format(record), "yellow" if record.levelno >= logging.WARNING else None)
         except Exception:
@@ -126,7 +128,7 @@ class JobLines(logging.Handler):
             self._say(f"  once it is mended: snakemake --cores all {job.output[0]}")
 
     def _say(self, text: str, style: str | None = None) -> None:
-        if text:
+        if text and "CalledProcessError in file" not in text:  # of a failed job, of which its log says more
             self.console.print(Text(text, style=style or ""))
 
     def remaining(self) -> str:
