@@ -18,10 +18,10 @@ def caption(figure):
     return "\n".join(file.read_text() for file in files if file.exists())
 
 
-def title_of(wildcards):
+def title_of(figure):
     """What Snakemake's report calls a figure: the bold beginning of its caption or, without one, its name."""
-    bold = re.match(r"\*\*(.*?)\*\*", caption(wildcards.figure), re.S)
-    return " ".join(bold[1].split()) if bold else wildcards.figure
+    bold = re.match(r"\*\*(.*?)\*\*", caption(figure), re.S)
+    return " ".join(bold[1].split()) if bold else figure
 
 
 MSE_RUNS = [run for run in STUDY.runs if run.loss == "mse"]
@@ -35,13 +35,13 @@ rule figure:
             f"{RESULTS}/figures/{{figure}}.pdf",
             caption="../report/figure.rst",
             category="Figures",
-            labels={"figure": title_of, "format": "PDF"},
+            labels=lambda wildcards: {"figure": title_of(wildcards.figure), "format": "PDF"},
         ),
         png=report(
             f"{RESULTS}/figures/{{figure}}.png",
             caption="../report/figure.rst",
             category="Figures",
-            labels={"figure": title_of, "format": "PNG"},
+            labels=lambda wildcards: {"figure": title_of(wildcards.figure), "format": "PNG"},
         ),
     log:
         f"{LOGS}/figures/{{figure}}.log",

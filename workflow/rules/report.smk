@@ -2,6 +2,11 @@
 
 import subprocess
 
+if "--report" in sys.argv:
+    from report_times import leave_out_jobs_without_times
+
+    leave_out_jobs_without_times()
+
 
 def results_commit():
     """The commit that the study's results are of, and whether they were changed since; nothing outside of git."""
