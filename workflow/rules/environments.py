@@ -38,6 +38,7 @@ DECIDED_BY = {
     "table": _TABLES,
     "figure": _PICTURES,
     "portrait": ("numpy",),
+    "report": (*_TABLES, "scipy", "jinja2", "docutils", "vl-convert-python"),
 }
 """The packages that compute what a step writes."""
 

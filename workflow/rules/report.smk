@@ -72,9 +72,10 @@ rule report:
         # The records of git, and the receipts of jobs that ended since.
         records=f"{RESULTS}/provenance .snakemake/receipts",
         code=code("report"),
+        environment=pins("steps.report"),
     message:
         "Make the page of the study, {output}"
     shell:
-        "python -m neural_collapse report {input.tables} --figures {input.figures} --claims {input.claims} "
+        STEP + "report {input.tables} --figures {input.figures} --claims {input.claims} "
         "--checks {input.checks} --cards {input.cards} {params.portrait} --records {params.records} "
         "--about {params.about:q} --output {output} > {log} 2>&1"

@@ -12,7 +12,6 @@ import jinja2
 import pandas as pd
 import vl_convert
 from docutils.core import publish_parts
-from markupsafe import Markup
 
 from .. import __version__
 from ..config.declarations import known_figures, literals
@@ -94,17 +93,17 @@ def render(
         theory=prose(_read("theory.rst")),
         provenance=_provenance(jobs),
         files=_files(beside),
-        data=Markup(_json(data)),
-        library=Markup(_library()),
-        script=Markup(_read("page.js")),
-        style=Markup(_read("page.css")),
+        data=_json(data),
+        library=_library(),
+        script=_read("page.js"),
+        style=_read("page.css"),
         curves=data["curves"],
         portrait=portrait,
         version=__version__,
     )
 
 
-def prose(text: str) -> Markup:
+def prose(text: str) -> str:
     """ReStructuredText as HTML, formulas as MathML.
 
     Raises
@@ -116,7 +115,7 @@ def prose(text: str) -> Markup:
         html = publish_parts(text, writer="html5", settings_overrides=_RST)["body"]
     except Exception as error:  # docutils raises its own, and those of its parsers of formulas
         raise InputError(f"a caption is no reStructuredText ({error}): {text[:60]}") from None
-    return Markup(html.replace("<math xmlns", '<math tabindex="0" xmlns') if 'display="block"' in html else html)
+    return html.replace("<math xmlns", '<math tabindex="0" xmlns') if 'display="block"' in html else html
 
 
 def title_of(figure: str) -> str:
@@ -125,11 +124,11 @@ def title_of(figure: str) -> str:
 
 
 @functools.cache
-def _caption(name: str) -> tuple[str, Markup]:
+def _caption(name: str) -> tuple[str, str]:
     path = _HERE / "captions" / f"{name}.rst"
     if not path.is_file():
         first = Path(_HERE.parent, "figures", f"{name.replace('-', '_')}.py").read_text(encoding="utf-8")
-        return first.split("\n")[0].strip('"').rstrip("."), Markup("")
+        return first.split("\n")[0].strip('"').rstrip("."), ""
     text = path.read_text(encoding="utf-8")
     name, _, rest = text.removeprefix("**").partition("**")
     # What stands in brackets behind the name says of which runs and data it is: a line of its own.

@@ -10,14 +10,14 @@ from ..storage import read_json
 _COUNTS = {"type": "array", "items": {"type": "integer", "minimum": 1}}
 
 
-def read_cards(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Read cards; raises InputError where one is damaged in what counts: its name, and how many images there are."""
+def read_cards(paths: Iterable[Path], *more: str) -> list[dict[str, Any]]:
+    """Read cards; raises InputError where one is damaged in what counts: its name, its test images, and `more`."""
     cards = []
     for path in paths:
-        card = read_json(path, "a data set's card", "name", "classes", "train_per_class", "test_per_class")
+        card = read_json(path, "a data set's card", "name", "test_per_class", *more)
         check_setting(f"{path}: name", card["name"], definition("name") | {"type": "string"})
-        for split in ("train", "test"):
-            check_setting(f"{path}: {split}_per_class", card[f"{split}_per_class"], _COUNTS)
+        for key in {"test_per_class", "train_per_class"} & card.keys():
+            check_setting(f"{path}: {key}", card[key], _COUNTS)
         cards.append(card)
     return cards
 

@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     table = read_tables(options.tables)
     checks = read_checks(options.checks) if options.checks else None
-    cards = read_cards(options.cards)
+    cards = read_cards(options.cards, "classes", "train_per_class")
     if options.claims:
         claims = read_csv(options.claims)
         if list(claims) != COLUMNS:
