@@ -53,6 +53,7 @@ def plan(study: Study, results: Path) -> list[Cost]:
     data = {name: _size_of_data(study, name, results) for name in study.datasets}
     runs, swept = study.runs, study.swept.values()
     rates, epochs = len(study.sweep_rates), study.measured_epochs
+    attacked = epochs if study.attack["epochs"] == "all" else min(study.attack["epochs"], epochs)
 
     def over(runs: Iterable[Run], quantity: Callable[[Run, DataSize], float]) -> float:
         return sum(quantity(run, data[run.dataset]) for run in runs)
@@ -72,7 +73,7 @@ def plan(study: Study, results: Path) -> list[Cost]:
             disk=epochs * over(runs, _moments_bytes),
         ),
         # Each run is measured, attacked and summarised, and all are collected.
-        Cost("metrics", 3 * len(runs) + 1, flops=epochs * over(runs, attack_flops)),
+        Cost("metrics", 3 * len(runs) + 1, flops=attacked * over(runs, attack_flops)),
         Cost("theory", jobs=len(study.theory) + 1),  # and the table of what the paper proves
         # And table 1, the claims, and the frames of the moving portrait.
         Cost("figures", jobs=len(study.figures) + 2 + ("figure-portrait" in study.figures)),
