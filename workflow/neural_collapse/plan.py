@@ -65,7 +65,8 @@ def plan(study: Study, results: Path) -> list[Cost]:
         # Each run is measured, attacked and summarised, and all are collected.
         Cost("metrics", 3 * len(runs) + 1, flops=flops["metrics"]),
         Cost("theory", jobs=len(study.theory) + 1),  # and the table of what the paper proves
-        Cost("figures", jobs=len(study.figures) + 2),  # and table 1, and the claims
+        # And table 1, the claims, and the frames of the moving portrait.
+        Cost("figures", jobs=len(study.figures) + 2 + ("figure-portrait" in study.figures)),
     ]
 
 

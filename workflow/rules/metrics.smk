@@ -73,7 +73,8 @@ rule collect:
         of_every_run("metrics", "csv"),
         of_every_run("robustness", "csv"),
     output:
-        f"{RESULTS}/metrics.csv",
+        table=f"{RESULTS}/metrics.csv",
+        curves=f"{RESULTS}/metrics/curves.csv",
     log:
         f"{LOGS}/collect.log",
     conda:
@@ -84,4 +85,4 @@ rule collect:
     message:
         "Collect the measures of all runs"
     shell:
-        STEP + "collect {input} --output {output} > {log} 2>&1"
+        STEP + "collect {input} --output {output.table} --curves {output.curves} > {log} 2>&1"
