@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from ..errors import InputError
@@ -36,6 +37,9 @@ class RunKey(NamedTuple):
 
 COLUMNS = [*RunKey._fields, "epoch", "split", "measure", "value"]
 
+# The data set, network or loss that nobody named: printed as nothing.
+UNKNOWN = "unknown"
+
 # Train accuracy >= 99.9 %, what Papyan, Han & Donoho (2020) call zero train error.
 ZERO_ERROR = 0.001
 
@@ -56,6 +60,7 @@ _TITLES = {
     "mse": "MSE",
     "ce": "CE",
     "scaled_mse": "scaled MSE",
+    UNKNOWN: "",
 }
 
 # The measures of the summary: those whose last value says how far a run collapsed.
@@ -90,15 +95,18 @@ def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
         Where a file is missing, is no such table, or where two files give a value for the same thing.
     """
     table = pd.concat([_read_table(path) for path in paths], ignore_index=True)
-    key = COLUMNS[:-1]
-    twice = table[table.duplicated(key)]
+    _check_once(table)
+    return table.sort_values(COLUMNS[:-1], ignore_index=True)
+
+
+def _check_once(table: pd.DataFrame) -> None:
+    twice = table[table.duplicated(COLUMNS[:-1])]
     if not twice.empty:
         first = twice.iloc[0]
         run = RunKey(*first[list(RunKey._fields)])
         raise InputError(
             f"{run}: {first.measure} ({first.split}) of epoch {first.epoch} is given twice; name each once."
         )
-    return table.sort_values(key, ignore_index=True)
 
 
 def _read_table(path: str | Path) -> pd.DataFrame:
@@ -127,6 +135,66 @@ def _check_whole(path: str | Path, table: pd.DataFrame) -> None:
             f"{path}: {first.measure} ({first.split}) is not there for every measured epoch; the file is damaged, make "
             "it again."
         )
+
+
+def read_own_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Read tables of anyone's measures, of `measure`, of a study or of one's own making, and put them together.
+
+    A table has the columns `measure` and `value`, or a column of numbers for each measure, and as many as it likes of
+    `COLUMNS`: who trained what is unknown where it doesn't say so, seed and epoch are 0 and the split is "train". A
+    value that is missing is left out.
+
+    Raises
+    ------
+    InputError
+        Where a file is missing, is no such table, or where two files give a value for the same thing.
+    """
+    table = pd.concat([_read_own(path) for path in paths], ignore_index=True)
+    _check_once(table)
+    return table.sort_values(COLUMNS[:-1], ignore_index=True)
+
+
+def _read_own(path: str | Path) -> pd.DataFrame:
+    if not Path(path).is_file():
+        raise InputError(f"{path}: there is no such file.")
+    try:
+        table = pd.read_csv(path, keep_default_na=False, na_values=["nan", "NaN", ""])
+    except (OSError, ValueError, OverflowError) as error:
+        raise InputError(f"{path}: can't be read as a table ({' '.join(str(error).split())}).") from None
+    table.columns = table.columns.astype(str).str.strip()
+    absent = dict.fromkeys(("dataset", "network", "loss"), UNKNOWN) | {"seed": 0, "epoch": 0, "split": "train"}
+    if "measure" not in table or "value" not in table:
+        # `loss` may be the name of the loss, or its value.
+        keys = [name for name in absent if name in table and not (name == "loss" and _is_number(table[name]))]
+        measures = [name for name in table.columns.difference(keys, sort=False) if _is_number(table[name])]
+        if not measures:
+            raise InputError(
+                f"{path}: no measures; a table has the columns measure and value, or one for each measure."
+            )
+        table = table.melt(keys, measures, var_name="measure", value_name="value")
+    table = table.assign(**{name: value for name, value in absent.items() if name not in table})[COLUMNS]
+    for name in ("seed", "epoch", "value"):
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        if name != "value" and (numbers.isna() | (numbers % 1 != 0) | (numbers < 0)).any():
+            raise InputError(f"{path}: {name} must be a whole number of at least 0 in every row.")
+        if name == "value" and (numbers.isna() & table[name].notna()).any():
+            raise InputError(f"{path}: the column value holds what is no number.")
+        table[name] = numbers.astype("float64" if name == "value" else "int64")
+    if table[["dataset", "network", "loss", "measure"]].isna().any(axis=None):
+        raise InputError(
+            f"{path}: a row lacks its dataset, network, loss or measure; leave a whole column out, or none."
+        )
+    table["split"] = table["split"].replace({"val": "test", "valid": "test", "validation": "test"})
+    if not set(table["split"]) <= {"train", "test"}:
+        raise InputError(
+            f"{path}: split must be train or test, found {', '.join(map(str, table['split'].unique()[:5]))}."
+        )
+    text = dict.fromkeys(("dataset", "network", "loss", "split", "measure"), str)
+    return table.dropna(subset="value").astype(text)
+
+
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def read_systems(paths: Iterable[str | Path]) -> pd.DataFrame:
@@ -192,7 +260,7 @@ def family(network: str) -> str:
 def title(name: str) -> str:
     """A data set's, network's or loss's name as the papers print it: `ResNet18` for `resnet18`."""
     stem = family(name)
-    return _TITLES.get(name) or _TITLES.get(stem, stem) + name[len(stem) :]
+    return _TITLES.get(name, _TITLES.get(stem, stem) + name[len(stem) :])
 
 
 def curve(run: pd.DataFrame, measure: str, split: str = "train") -> pd.Series:
@@ -211,6 +279,26 @@ def zero_error_epoch(run: pd.DataFrame, threshold: float = ZERO_ERROR) -> int | 
     error = curve(run, "error")
     reached = error.index[error <= threshold]
     return int(reached[0]) if len(reached) else None
+
+
+def to_text(table: pd.DataFrame) -> str:
+    """A table for a terminal: a measure a line, and a column for each network, epoch and split where there are several.
+
+    What all columns share is left out of their headings, and the values of an epoch in between of more than fit.
+    """
+    shown = table.assign(measure=pd.Categorical(table.measure, table.measure.unique()))
+    keys = [key for key in (*RunKey._fields, "epoch", "split") if table[key].nunique() > 1]
+    if not keys:
+        width = int(table.measure.str.len().max())
+        return "\n".join(
+            f"{name:<{width}}  {value:.9g}" for name, value in zip(table.measure, table.value, strict=True)
+        )
+    wide = shown.pivot(index="measure", columns=keys, values="value").rename_axis(index=None)
+    most = 8
+    if wide.shape[1] > most:
+        places = np.unique(np.linspace(0, wide.shape[1] - 1, most).round().astype(int))
+        wide = wide.iloc[:, places]
+    return wide.to_string(float_format="{:.4g}".format, na_rep="–")
 
 
 def summarise(run: pd.DataFrame) -> dict[str, float | None]:
