@@ -71,8 +71,8 @@ def read_features(
 
     Parameters
     ----------
-    files: .npz, .npy, .safetensors, .pt or .pth (of tensors alone), .csv, .parquet, .h5 or .hdf5; or folders, whose
-        files of these kinds are read. Files that hold no features (labels, a classifier) go with those of the same name, else
+    files: .npz, .npy, .safetensors, .pt, .pth (tensors alone), .csv, .parquet, .h5, .hdf5; or folders, whose files of
+        these kinds are read. Files that hold no features (labels, a classifier) go with those of the same name, else
         of the same folder, else with all.
     names: what arrays (or the columns of labels) are called, for those of `features`, `labels`, `weight`, `bias` that
         have other names than those of this module.
@@ -120,7 +120,7 @@ def class_labels(labels: Any, classes: int | None = None) -> np.ndarray:
     Parameters
     ----------
     labels: (N,) or (N, 1) of integers, booleans or whole floats; of strings, numbered in sorted order; or one-hot
-        (N, C). Integers from 1 to C become 0 to C-1; without `classes`, so do any other C distinct integers in rising order.
+        (N, C). Integers from 1 to C become 0 to C-1; without `classes`, so do any C distinct integers in rising order.
     classes: C, where a classifier gives it.
 
     Raises

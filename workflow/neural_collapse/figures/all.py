@@ -12,7 +12,7 @@ import pandas as pd
 from ..config.checks import unknown
 from ..config.declarations import known_figures, literals
 from ..errors import InputError
-from ..metrics.tables import COLUMNS, UNKNOWN
+from ..metrics.tables import UNKNOWN, tidy
 from ..storage import whole_file, write_csv
 from .claims import claims_table
 from .style import save
@@ -31,7 +31,7 @@ def draw_figures(table: pd.DataFrame, folder: str | Path, figures: Sequence[str]
 
     Parameters
     ----------
-    table: as `metrics.tables.read_own_tables` or `measure_files` gives it.
+    table: of `measure_files`, or of one's own making (`metrics.tables.tidy`).
     folder: where `figure-07.pdf`, `figure-07.png`, ..., `table-1.csv`, `table-1.md` and `claims.csv` go.
     figures: such as "figure-07", to draw these alone.
 
@@ -40,7 +40,7 @@ def draw_figures(table: pd.DataFrame, folder: str | Path, figures: Sequence[str]
     InputError
         Where a figure that is asked for is not known or shows nothing of the table, or where nothing does.
     """
-    folder = Path(folder)
+    table, folder = tidy(table), Path(folder)
     readable = [name for name in known_figures() if _declared(name)["READS"] in ("metrics", "robustness")]
     for name in figures or ():
         if name not in readable:
@@ -48,13 +48,13 @@ def draw_figures(table: pd.DataFrame, folder: str | Path, figures: Sequence[str]
     drawn = Drawn([], {})
     for name in figures or readable:
         try:
-            _draw(name, table[COLUMNS], folder, drawn)
+            _draw(name, table, folder, drawn)
         except InputError as error:
             if figures:
                 raise
             drawn.left_out[name] = str(error)
     if figures is None:
-        _tabulate(table[COLUMNS], folder, drawn)
+        _tabulate(table, folder, drawn)
     if not drawn.files:
         raise InputError(f"the table shows nothing: {next(iter(drawn.left_out.values()))}")
     return drawn

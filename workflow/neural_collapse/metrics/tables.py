@@ -138,11 +138,7 @@ def _check_whole(path: str | Path, table: pd.DataFrame) -> None:
 
 
 def read_own_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Read tables of anyone's measures, of `measure`, of a study or of one's own making, and put them together.
-
-    A table has the columns `measure` and `value`, or a column of numbers for each measure, and as many as it likes of
-    `COLUMNS`: who trained what is unknown where it doesn't say so, seed and epoch are 0 and the split is "train". A
-    value that is missing is left out.
+    """Read tables of `measure`, of a study or of one's own making (`tidy`), and put them together.
 
     Raises
     ------
@@ -158,10 +154,28 @@ def _read_own(path: str | Path) -> pd.DataFrame:
     if not Path(path).is_file():
         raise InputError(f"{path}: there is no such file.")
     try:
-        table = pd.read_csv(path, keep_default_na=False, na_values=["nan", "NaN", ""])
+        return tidy(pd.read_csv(path, keep_default_na=False, na_values=["nan", "NaN", ""]))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     except (OSError, ValueError, OverflowError) as error:
         raise InputError(f"{path}: can't be read as a table ({' '.join(str(error).split())}).") from None
-    table.columns = table.columns.astype(str).str.strip()
+
+
+def tidy(table: pd.DataFrame) -> pd.DataFrame:
+    """Give anyone's table of measures the columns of `COLUMNS`, a row a value.
+
+    Parameters
+    ----------
+    table: with the columns `measure` and `value`, or a column of numbers for each measure (those of test data may begin
+        with `test_`); and as many as it likes of the others: who trained what is unknown where it doesn't say so, seed
+        and epoch are 0, the split is "train".
+
+    Raises
+    ------
+    InputError
+        In one sentence, where a column holds what it can't.
+    """
+    table = table.rename(columns=lambda name: str(name).strip())
     absent = dict.fromkeys(("dataset", "network", "loss"), UNKNOWN) | {"seed": 0, "epoch": 0, "split": "train"}
     if "measure" not in table or "value" not in table:
         # `loss` may be the name of the loss, or its value.
@@ -169,26 +183,25 @@ def _read_own(path: str | Path) -> pd.DataFrame:
         measures = [name for name in table.columns.difference(keys, sort=False) if _is_number(table[name])]
         if not measures:
             raise InputError(
-                f"{path}: no measures; a table has the columns measure and value, or one for each measure."
+                "there are no measures; a table has the columns measure and value, or one for each measure."
             )
         table = table.melt(keys, measures, var_name="measure", value_name="value")
+        if "split" not in keys:
+            table["split"] = np.where(table.measure.str.startswith("test_"), "test", "train")
+            table["measure"] = table.measure.str.removeprefix("test_")
     table = table.assign(**{name: value for name, value in absent.items() if name not in table})[COLUMNS]
     for name in ("seed", "epoch", "value"):
         numbers = pd.to_numeric(table[name], errors="coerce")
         if name != "value" and (numbers.isna() | (numbers % 1 != 0) | (numbers < 0)).any():
-            raise InputError(f"{path}: {name} must be a whole number of at least 0 in every row.")
+            raise InputError(f"{name} must be a whole number of at least 0 in every row.")
         if name == "value" and (numbers.isna() & table[name].notna()).any():
-            raise InputError(f"{path}: the column value holds what is no number.")
+            raise InputError("the column value holds what is no number.")
         table[name] = numbers.astype("float64" if name == "value" else "int64")
     if table[["dataset", "network", "loss", "measure"]].isna().any(axis=None):
-        raise InputError(
-            f"{path}: a row lacks its dataset, network, loss or measure; leave a whole column out, or none."
-        )
+        raise InputError("a row lacks its dataset, network, loss or measure; leave the whole column out, or fill it.")
     table["split"] = table["split"].replace({"val": "test", "valid": "test", "validation": "test"})
     if not set(table["split"]) <= {"train", "test"}:
-        raise InputError(
-            f"{path}: split must be train or test, found {', '.join(map(str, table['split'].unique()[:5]))}."
-        )
+        raise InputError(f"split must be train or test, found {', '.join(map(str, table['split'].unique()[:5]))}.")
     text = dict.fromkeys(("dataset", "network", "loss", "split", "measure"), str)
     return table.dropna(subset="value").astype(text)
 

@@ -23,8 +23,12 @@ _WORDS = {
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help=".npz, .npy, .safetensors, .pt, .csv, .parquet, .h5, or a folder: one for each epoch (epoch-3.npz) and network; "
-        "one without features (labels, a classifier) goes with the others"
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help=".npz, .npy, .safetensors, .pt, .csv, .parquet, .h5 or a folder: one for each epoch (epoch-3.npz) and "
+        "network; one without features (labels, a classifier) goes with the others"
     )  # fmt: skip
     arrays = parser.add_argument_group("arrays, where their names don't say what they are")
     for role in ROLES:
