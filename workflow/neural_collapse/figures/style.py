@@ -150,7 +150,12 @@ def draw_grid(
         table = table[table.loss == loss]
     measures = ", ".join(dict.fromkeys(drawn.measure for drawn in curves)) or "value"
     if len(table) and not (table.split == "train").any():
-        curves = list(dict.fromkeys(replace(drawn, split="test") for drawn in curves))
+        tested = {(drawn.measure, drawn.loss) for drawn in curves if drawn.split == "test"}
+        curves = [
+            replace(drawn, split="test")
+            for drawn in curves
+            if drawn.split == "test" or (drawn.measure, drawn.loss) not in tested
+        ]
         ylabel = f"{ylabel}, test data" if "test" not in ylabel else ylabel
     splits = " or ".join(dict.fromkeys(drawn.split for drawn in curves)) or "any"
     curves = [drawn for drawn in curves if len(_rows(table, drawn, log=log))]
