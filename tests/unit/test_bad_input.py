@@ -16,7 +16,7 @@ import tiny_training
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from valid_files import COMMANDS, call, make_all
+from valid_files import COMMANDS, call
 
 from neural_collapse.config.checks import read_config
 from neural_collapse.config.runs import load_study
@@ -26,26 +26,6 @@ from neural_collapse.errors import InputError
 from neural_collapse.storage import read_arrays, read_metadata, write_arrays
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def valid(tmp_path_factory):
-    """A folder with a valid file of each kind; never to be changed."""
-    folder, before = tmp_path_factory.mktemp("valid"), os.getcwd()
-    os.chdir(folder)
-    try:
-        make_all()
-    finally:
-        os.chdir(before)
-    return folder
-
-
-@pytest.fixture
-def files(valid, tmp_path, monkeypatch):
-    """A copy of the valid files, for one test to damage; the working folder."""
-    shutil.copytree(valid, tmp_path / "files")
-    monkeypatch.chdir(tmp_path / "files")
-    return tmp_path / "files"
 
 
 def state(folder):

@@ -379,6 +379,15 @@ def test_a_clone_trains_the_run_whose_learning_rate_was_edited_and_no_other(clon
     assert [path.name for path in resume.iterdir()] == [RUN], "a finished training leaves nothing to continue"
 
 
+def test_a_clone_trains_nothing_for_images_that_come_out_as_they_were(clone):
+    clone.edit("workflow/neural_collapse/data/sources/digits.py", "    return Raw", "    assert True\n    return Raw")
+    (clone.path / "results/tiny/figures/figure-02.pdf").unlink()  # which is to be drawn whatever the images are
+    output = clone.run("snakemake", "--cores", "2", "metrics", "figures")
+    jobs = [job for job in re.findall("^Job [0-9]*: (.*)$", output, re.M) if not job.startswith("The layer")]
+    assert jobs == ["Prepare the images of digits", "Draw figure-02"]
+    assert clone.plan("metrics", "figures") == {}
+
+
 def test_a_clone_with_all_data_pulled_has_nothing_to_do(clone, completed):
     clone.run("dvc", "remote", "add", "--local", "--default", "origin", str(completed.path / ".dvc/cache"))
     clone.run("dvc", "cache", "dir", "--local", str(completed.path / ".dvc/cache"))

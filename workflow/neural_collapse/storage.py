@@ -45,10 +45,18 @@ def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], metadata: Mapp
     """Write named arrays, and a few plain values about them, as one safetensors file; the same bytes every time.
 
     All metadata is one entry, because safetensors writes several in a random order.
+
+    Raises
+    ------
+    InputError
+        Where it can't be written: a full disk, a limit on the size of files.
     """
     about = None if metadata is None else {_METADATA: json.dumps(metadata, sort_keys=True)}
     with whole_file(path) as temporary:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, about)
+        try:
+            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, about)
+        except SafetensorError as error:  # which hides an OSError
+            raise InputError(f"{path}: it can't be written ({error}).") from None
         os.umask(mask := os.umask(0))
         temporary.chmod(0o666 & ~mask)  # as any other file: safetensors keeps its own from everybody else
 

@@ -39,8 +39,8 @@ if workflow.is_main_process:
 
 # The card, in git, stands for the images: whoever reads them depends on the card alone, so that absent images (a fresh
 # clone) make nothing stale. A job that needs absent images makes them again first, and they must be what the card says.
-# A checkpoint, because Snakemake looks again at what is stale after one: images that come out as they were train nothing.
-# (A dry run, which can't know, counts those trainings.)
+# A checkpoint, because Snakemake looks again at what is stale after one: images that come out as they were train nothing
+# (`second_look`).
 checkpoint prepare_dataset:
     output:
         data=f"{RESULTS}/data/{{dataset}}.safetensors",

@@ -3,6 +3,8 @@
 import itertools
 import shutil
 
+from second_look import forget_what_did_not_happen
+
 
 def made_by(rule, **wildcards):
     """The outputs of a rule for every value of its wildcards (each a list, or pairs in one)."""
@@ -87,11 +89,14 @@ if workflow.is_main_process:
             raise InputError("another Snakemake works in this folder; wait until it ends.")
     except InputError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:  # a full disk, a folder of somebody else's
+        sys.exit(f"error: {error.filename or 'a file'}: {error.strerror or error}.")
 
 
 onstart:
     # The receipts of the jobs say what they read: Snakemake need not read every checkpoint once more to end a job.
     workflow.persistence.max_checksum_file_size = 0
+    forget_what_did_not_happen(workflow.dag, RECORDS.made_as_before)
 
 
 onsuccess:

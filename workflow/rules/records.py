@@ -20,7 +20,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,7 @@ class Records:
         self._waiting = state / "records" / f"{provenance.parent.name}.json"
         self._contents = state / "records" / "contents.json"
         self._incomplete: set[str] = set()
+        self._restored: dict[str, str] = {}
 
     def alone(self) -> bool:
         """Whether no other Snakemake works in this folder; from then on until this process ends, none can start.
@@ -110,6 +111,7 @@ class Records:
         memory: Memory = _read_json(self._contents)
         self._take_receipts()
         entries = self._entries(memory)
+        self._restored = {path: entry["checksum"] for path, entry in entries.items()}
         altered = {path for path, entry in entries.items() if self._is_altered(path, entry, memory)}
         heavy = [path for path in self._all_outputs() if path in altered and path.startswith(self._kept_by_dvc)]
         write_json(self._contents, memory)
@@ -174,6 +176,10 @@ class Records:
     def ran_with(self) -> list[dict[str, str]]:
         """What each job of the study ran with: versions of the packages that decide its bytes, and its device."""
         return [entry.get("ran_with", {}) for entry in self._entries(_read_json(self._contents)).values()]
+
+    def made_as_before(self, paths: Iterable[str]) -> bool:
+        """Whether files are what the entries said of them when this Snakemake began."""
+        return all(self._restored.get(path) == checksum(path) for path in paths)
 
     def is_made(self, path: str) -> bool:
         """Whether a file is there, and not by a job that was killed before it was recorded."""

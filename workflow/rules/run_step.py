@@ -61,4 +61,7 @@ def _refuse(sentence: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except OSError as error:  # a full disk, or a file gone meanwhile
+        sys.exit(_refuse(f"{error.filename or 'a file'}: {error.strerror or error}."))

@@ -8,6 +8,7 @@ of the width, where a logarithmic axis would squeeze it against the right edge. 
 networks take their place: points side by side, in a panel a data set.
 """
 
+import io
 import itertools
 import math
 from collections.abc import Sequence
@@ -234,8 +235,10 @@ def save(figure: Figure, *, pdf: Path, png: Path) -> None:
         # Laid out once, so that both files agree; `figure.savefig` would draw everything twice for each.
         figure.get_layout_engine().execute(figure)
         figure.set_layout_engine("none")
+        # Drawn in memory: the PDF writer's own way with a full disk is an error in its clean-up.
+        FigureCanvasPdf(figure).print_pdf(drawn := io.BytesIO(), metadata={"CreationDate": None})
         with whole_file(pdf) as temporary:
-            FigureCanvasPdf(figure).print_pdf(temporary, metadata={"CreationDate": None})
+            temporary.write_bytes(drawn.getvalue())
         figure.dpi = _DOTS_PER_INCH
         with whole_file(png) as temporary:
             FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None})

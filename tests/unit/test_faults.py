@@ -1,0 +1,63 @@
+"""What a machine does to a step that works well: a full disk, a place where nothing can be written, no memory."""
+
+import contextlib
+import re
+import resource
+
+import pytest
+from valid_files import COMMANDS, call
+
+import neural_collapse.storage
+
+WRITING = {name: command for name, command in COMMANDS.items() if "out" in command} | {
+    "figure": "figure --figure figure-02 --tables metrics.csv --pdf out.pdf --png out.png",
+    "claims": "claims --tables metrics.csv --output out.csv",
+}
+each_that_writes = pytest.mark.parametrize("command", WRITING.values(), ids=WRITING)
+
+
+@contextlib.contextmanager
+def no_room():
+    """A disk that takes no file of more than a few bytes, as far as this process can tell."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def refused(command, folder):
+    """The one sentence in which a command ends; it has written nothing but what a training may continue from."""
+
+    def written():
+        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "work" not in path.parts}
+
+    before = written()
+    status, errors = call(command)
+    assert status == 1 and "Traceback" not in errors, errors
+    assert written() == before
+    *_, sentence = errors.splitlines()
+    assert sentence.startswith("error: "), errors
+    return sentence
+
+
+@each_that_writes
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(command, files):
+    with no_room():
+        sentence = refused(command, files)
+    assert "File too large" in sentence
+
+
+@each_that_writes
+def test_a_place_where_nothing_can_be_written_is_one_sentence(command, files):
+    assert "own.npz" in refused(re.sub(r"\bout(?=[./]| |$)", "own.npz/out", command), files)
+
+
+@pytest.mark.parametrize("name", ["measure", "extract", "train"])
+def test_too_little_memory_is_one_sentence(name, files, monkeypatch):
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(neural_collapse.storage, "safe_open", full)
+    assert "memory" in refused(COMMANDS[name], files)

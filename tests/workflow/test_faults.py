@@ -1,0 +1,105 @@
+"""What a machine and its user do to a study that is being made, or lies there: it ends as if nothing had happened."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import Repository
+from test_interruption import jobs_in, wait_until
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+MOMENTS = int(os.environ.get("NEURAL_COLLAPSE_MOMENTS", "2"))
+SEED = int(os.environ.get("NEURAL_COLLAPSE_SEED", str(random.SystemRandom().randrange(10**6))))
+STEPS = ("prepare-dataset", "train", "extract-features", "attack", "measure", "figure", "simulate-central-path")
+
+
+def cloned(fresh, folder):
+    fresh.run("git", "clone", "-q", ".", str(folder / "study"))
+    return Repository(folder / "study")
+
+
+def contents(study):
+    return {name: content for name, (_, content) in study.state_of().items()}
+
+
+@pytest.mark.parametrize("command", ["snakemake --cores 2", "dvc repro"])
+def test_a_study_that_is_killed_at_any_moment_ends_with_the_same_bytes(command, fresh, completed, tmp_path):
+    print(f"NEURAL_COLLAPSE_SEED={SEED}")
+    chance = random.Random(f"{SEED} {command}")
+    study = cloned(fresh, tmp_path)
+    for number in range(MOMENTS):
+        process = study.start(*command.split())
+        delay, sent = chance.uniform(1, 20), chance.choice([signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+        print(f"{number}: {sent.name} after {delay:.1f} s")
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.communicate(timeout=delay)
+        os.killpg(process.pid, sent)
+        try:
+            process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"it hangs after {sent.name}")
+        wait_until(lambda: not any(jobs_in(study.path, step) for step in STEPS))
+    study.run(*command.split())
+    assert contents(study) == contents(completed)
+    assert study.plan() == {}
+    assert not (study.path / "results/tiny/resume").exists()
+
+
+def test_a_disk_that_takes_no_large_file_fails_in_sentences_and_is_done_once_it_does(fresh, completed, tmp_path):
+    study = cloned(fresh, tmp_path)
+    output = study.run("bash", "-c", "ulimit -f 100; snakemake --cores 2", fails=True)
+    log = (study.path / "logs/tiny/train/digits-vgg11-mse-seed0.log").read_text()
+    assert "File too large" in log and "Traceback" not in log + output
+    study.run("snakemake", "--cores", "2")
+    assert contents(study) == contents(completed)
+
+
+def test_nothing_is_stale_in_any_copy_of_the_study(study, tmp_path):
+    def copy(name, *command):
+        study.run(*command, str(tmp_path / name))
+        return Repository(tmp_path / name)
+
+    for copied in (
+        copy("worktree", "git", "worktree", "add", "-q", "--detach"),
+        copy("shallow", "git", "clone", "-q", "--depth", "1", f"file://{study.path}"),
+        copy("masked", "bash", "-c", 'umask 077; git clone -q . "$0"'),
+    ):
+        assert copied.plan("metrics", "theory", "figures") == {}, copied.path
+    moved = copy("moved", "cp", "-r", ".")
+    assert moved.plan() == {}
+    moved.run("dvc", "status", "-q")  # which fails where something is stale
+
+
+def test_a_cut_file_of_any_layer_is_made_again_or_refused(study):
+    def cut(name):
+        path = next(iter(sorted(study.path.glob(f"results/tiny/{name}"))))
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        return path, whole
+
+    heavy = {"data/*", "checkpoints/*/*.safetensors", "features/*"}
+    remade = {
+        "datasets/*.json": "prepare_dataset",
+        "metrics/*.csv": "measure",
+        "robustness/*": "attack",
+        "summary/*": "summarise",
+        "metrics.csv": "collect",
+        "theory/small.csv": "simulate_central_path",
+        "figures/*.pdf": "figure",
+        "tables/*.csv": "table",
+        "claims.csv": "claims",
+    }
+    for name in [*heavy, *remade]:
+        path, whole = cut(name)
+        if name in heavy:
+            message = study.run("snakemake", "-n", fails=True)
+            relative = path.relative_to(study.path)
+            assert f"error: {relative}: not what the records" in message and "dvc checkout" in message
+        else:
+            assert study.plan().get(remade[name]) == 1, name
+        path.write_bytes(whole)
+    assert study.plan() == {}
