@@ -228,13 +228,15 @@ def _check_network(where: str, name: str, options: dict[str, Any]) -> None:
     models = torchvision_models() or frozenset()
     possible = re.fullmatch("[a-z0-9_]{1,64}", name) if not models else name in models
     of_torchvision = building_module(name) == "torchvision_model" and possible
-    if name not in known_networks() and not of_torchvision:
+    of_timm = re.fullmatch("timm_[a-z0-9_]{1,59}", name)  # which of them there are shows once it is loaded
+    if name not in known_networks() and not of_torchvision and not of_timm:
         known = ", ".join(known_networks())
         name = shortened(name, 80)
         guess = difflib.get_close_matches(name, [*known_networks(), *models], n=1)
         hint = f" (did you mean '{guess[0]}'?)" if guess else ""
         raise InputError(
-            f"{where}: no network named '{name}'{hint}; known: {known}, and the classifiers of torchvision.models."
+            f"{where}: no network named '{name}'{hint}; known: {known}, the classifiers of torchvision.models and, "
+            "after `timm_`, those of timm."
         )
     check_network_options(f"{where}.{name}", building_module(name), options)
 
