@@ -20,7 +20,7 @@ from neural_collapse.config.checks import checked
 from neural_collapse.config.declarations import building_module, known_figures, of_another_library
 from neural_collapse.errors import InputError
 from neural_collapse.config.runs import declared_by, load_study, shown_runs, shows_something
-from neural_collapse.storage import read_json, write_json
+from neural_collapse.storage import write_json
 from records import Records
 from termination import handle_sigterm_in_a_thread
 

@@ -23,7 +23,9 @@ rule try_learning_rate:
             "try_learning_rate", STUDY.swept[wildcards.pair], f"train.losses.{STUDY.swept[wildcards.pair].loss}"
         ),
         environment=lambda wildcards: pins_of_run("try_learning_rate", STUDY.swept[wildcards.pair]),
-        weights=lambda wildcards, output: weights_of(STUDY.swept[wildcards.pair], output[0]),
+        weights=lambda wildcards: weights_of(
+            STUDY.swept[wildcards.pair], f"{RESULTS}/sweep/{wildcards.pair}/{wildcards.rate}.csv"
+        ),
         resume=f"{RESULTS}/resume/{{pair}}/{{rate}}",  # no run's folder: those end in the seed
     message:
         "Try learning rate {wildcards.rate} for {wildcards.pair}"

@@ -12,10 +12,9 @@ def weights_of(run, output):
     file = Path(run.network_options.get("weights", "")).expanduser()
     if file.is_file():
         return f"weights-{content_digest(file)}"
-    recorded = Path(RESULTS) / "provenance" / "train.json"
+    recorded = Path(RESULTS) / "provenance" / f"{'train' if output.endswith('history.csv') else 'sweep'}.json"
     if file.name and recorded.is_file():
-        jobs = read_json(recorded, "a record", "jobs")["jobs"]
-        made = [json.dumps(job) for job in jobs if output in job["outputs"]]
+        made = [json.dumps(job) for job in json.loads(recorded.read_text())["jobs"] if output in job["outputs"]]
         return next((found for job in made for found in re.findall("weights-[0-9a-f]{64}", job)), "")
     return ""
 
@@ -48,7 +47,9 @@ rule train_network:
         settings=lambda wildcards: flags(training_settings(RUNS[wildcards.run])),
         code=lambda wildcards: code_of_run("train", RUNS[wildcards.run], f"train.losses.{RUNS[wildcards.run].loss}"),
         environment=lambda wildcards: pins_of_run("train", RUNS[wildcards.run]),
-        weights=lambda wildcards, output: weights_of(RUNS[wildcards.run], output.history),
+        weights=lambda wildcards: weights_of(
+            RUNS[wildcards.run], f"{RESULTS}/checkpoints/{wildcards.run}/history.csv"
+        ),
         checkpoints=subpath(output.history, parent=True),
         measured=STUDY.measured_epochs,
         resume=f"{RESULTS}/resume/{{run}}",

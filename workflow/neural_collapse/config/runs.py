@@ -186,7 +186,8 @@ def published_size(settings: dict[str, Any], where: str) -> DataSize | None:
                 f"are {test} of {classes} classes."
             )
         test = classes * settings["test_per_class"]
-    return DataSize(published["channels"], published["image_size"] + 2 * settings["padding"], classes, train, test)
+    image_size = (settings["resize"] or published["image_size"]) + 2 * settings["padding"]
+    return DataSize(published["channels"], image_size, classes, train, test)
 
 
 def declared_by(figure: str) -> dict[str, Any]:
@@ -249,7 +250,7 @@ def _check_fit(where: str, network: str, batch_size: int, size: DataSize) -> Non
     if size.image_size < smallest:
         raise InputError(
             f"{where}: {network} needs images of at least {smallest} pixels a side, but they have {size.image_size}; "
-            "set `padding` of the data set."
+            "set `resize` or `padding` of the data set."
         )
 
 
@@ -277,6 +278,7 @@ def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
         "path": None,
         "train_per_class": own["TRAIN_PER_CLASS"],
         "test_per_class": None,
+        "resize": None,
         "padding": own["PADDING"],
     }
     return of_source | defaults(config_schema()["$defs"]["dataset"]["properties"]) | given

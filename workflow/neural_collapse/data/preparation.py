@@ -5,8 +5,10 @@ own data is; `root`: the folder of torchvision's data sets), and the literals PA
 uses unless its configuration says otherwise.
 """
 
+import dataclasses
 import hashlib
 import importlib
+import inspect
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +36,10 @@ class RawDataset:
     class_names: tuple[str, ...]
 
 
-def load(source: str, *, path: str | Path | None = None, root: str | Path | None = None) -> RawDataset:
-    """Read the source named `source`.
+def load(
+    source: str, *, path: str | Path | None = None, root: str | Path | None = None, resize: int | None = None
+) -> RawDataset:
+    """Read the source named `source`; where its images may differ in size, with `resize` scaled to one (`resized`).
 
     Raises
     ------
@@ -44,7 +48,9 @@ def load(source: str, *, path: str | Path | None = None, root: str | Path | None
     """
     if source not in modules("data.sources"):
         raise InputError(f"no source of data is named '{source}'; known: {', '.join(modules('data.sources'))}.")
-    return importlib.import_module(f".sources.{source}", __package__).load(path=path, root=root)
+    read = importlib.import_module(f".sources.{source}", __package__).load
+    scales = {"resize": resize} if "resize" in inspect.signature(read).parameters else {}
+    return read(path=path, root=root, **scales)
 
 
 def own_path(path: str | Path) -> Path:
@@ -94,6 +100,7 @@ def prepare(
     name: str,
     train_per_class: int | Literal["all"],
     test_per_class: int | Literal["all"] = "all",
+    resize: int | None = None,
     padding: int,
     seed: int,
 ) -> Dataset:
@@ -105,6 +112,7 @@ def prepare(
     name: what the configuration calls the data set; errors name it.
     train_per_class: how many train examples of each class to keep, or "all" to leave the train set as it is.
     test_per_class: the same of the test set, which the paper leaves whole.
+    resize: pixels a side to scale every image to, before anything else (`resized`); None leaves them.
     padding: pixels of zeros around every image, put there before the statistics are taken.
     seed: decides which examples are kept; the same seed gives the same bytes.
 
@@ -114,6 +122,13 @@ def prepare(
         Where the examples are not as RawDataset says, a class has too few of them, or nothing is left to
         test on.
     """
+    if resize is not None:
+        scaled = {
+            split: resized(images, resize)
+            for split in ("train_images", "test_images")
+            if (images := getattr(raw, split)) is not None and images.ndim == 4 and images.dtype == np.uint8
+        }
+        raw = dataclasses.replace(raw, **scaled)
     classes = len(raw.class_names)
     if classes < 2:
         raise InputError(f"data set '{name}': there must be at least two classes, but there is {classes}.")
@@ -152,6 +167,26 @@ def prepare(
         mean=mean,
         std=std,
     )
+
+
+def resized(images: np.ndarray, size: int) -> np.ndarray:
+    """The middle square of images, uint8 (N, C, H, W), scaled to (N, C, size, size) by a triangle filter, as bilinear.
+
+    The filter is as wide as what becomes one pixel, so that a smaller image has no aliases.
+    """
+    side = min(images.shape[2:])
+    top, left = ((length - side) // 2 for length in images.shape[2:])
+    if side == size or not side:
+        return images[:, :, top : top + side, left : left + side]
+    scale = side / size
+    centres = (np.arange(size) + 0.5) * scale
+    away = np.abs(np.arange(side) + 0.5 - centres[:, None]) / max(scale, 1)
+    weights = np.maximum(1 - away, 0)
+    weights /= weights.sum(1, keepdims=True)
+    small = np.empty((*images.shape[:2], size, size), dtype=np.uint8)
+    for index, image in enumerate(images[:, :, top : top + side, left : left + side]):
+        small[index] = np.rint(weights @ image @ weights.T)
+    return small
 
 
 def balanced_sample(labels: np.ndarray, per_class: int, seed: int) -> np.ndarray:
