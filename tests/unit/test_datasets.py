@@ -18,10 +18,11 @@ from PIL import Image
 
 from neural_collapse.__main__ import main
 from neural_collapse.config.declarations import modules
-from neural_collapse.data.dataset import read_dataset, standardise
+from neural_collapse.data.dataset import read_dataset, standardise, write_dataset
 from neural_collapse.data.preparation import RawDataset, balanced_sample, content_digest, load, prepare, resized
 from neural_collapse.errors import InputError
 from neural_collapse.storage import write_arrays
+from neural_collapse.train.networks import build
 from neural_collapse.vision import torchvision
 
 
@@ -428,3 +429,33 @@ def test_images_of_a_folder_may_differ_in_size_once_they_are_scaled(tmp_path):
     assert raw.train_images.shape == (6, 1, 6, 6) and set(raw.train_images[2].ravel()) == {20}
     dataset = prepare(raw, name="mine", train_per_class="all", resize=6, padding=1, seed=0)
     assert dataset.train_images.shape == (6, 1, 8, 8)
+
+
+def test_features_that_are_no_image_are_standardised_and_trained_on(tmp_path):
+    generator = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    features = 100 * generator.normal(size=(3, 7))[labels] + generator.normal(size=(60, 7)) - 1000
+    arrays = {"train_features": features[:45], "train_labels": labels[:45], "test_features": features[45:]}
+    np.savez(tmp_path / "mine.npz", **arrays, test_labels=labels[45:])
+    raw = load("arrays", path=tmp_path / "mine.npz")
+    dataset = prepare(raw, name="mine", train_per_class="all", padding=0, seed=0)
+    write_dataset(tmp_path / "data.safetensors", dataset)
+    dataset = read_dataset(tmp_path / "data.safetensors")
+    images = torch.from_numpy(dataset.train_images)
+    before = images.clone()
+    found = standardise(images, dataset.mean, dataset.std)[:, :, 0, 0]
+    expected = (features[:45] - features[:45].mean(0)) / features[:45].std(0)
+    np.testing.assert_allclose(found.numpy(), expected, atol=2e-5)
+    assert torch.equal(images, before)
+    network = build("perceptron3", in_channels=7, classes=3, image_size=1, seed=0, features=16)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    for _ in range(20):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(found[:, :, None, None]), torch.from_numpy(labels[:45])).backward()
+        optimizer.step()
+    assert (network(found[:, :, None, None]).argmax(1).numpy() == labels[:45]).all()
+    with pytest.raises(InputError, match="features are no images"):
+        prepare(raw, name="mine", train_per_class="all", padding=1, seed=0)
+    np.savez(tmp_path / "mine.npz", **arrays | {"train_features": features[:45] * 1e300}, test_labels=labels[45:])
+    with pytest.raises(InputError, match="train features: all numbers must be finite"):
+        prepare(load("arrays", path=tmp_path / "mine.npz"), name="mine", train_per_class="all", padding=0, seed=0)

@@ -1,6 +1,8 @@
 """Networks against published sizes, the dense block against its literal definition, and the promises of `build`."""
 
 import copy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -380,6 +382,13 @@ def test_models_of_other_libraries_take_their_own_options():
     with torch.device("meta"):
         narrow = build("mobilenet_v3_small", width_mult=0.5, **size | {"in_channels": 3, "image_size": 32})
     assert narrow.classifier.in_features == 512
+
+
+def test_a_networks_own_file_may_import_torchvision_beside_any_build_of_torch():
+    """`build` has made it importable by then: in a process of its own, where nothing else has."""
+    network = "build('perceptron2', in_channels=1, classes=2, image_size=2, seed=0)"
+    code = f"from neural_collapse.train.networks import build; {network}; import torchvision; torchvision.models.vgg11"
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, check=True)
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])

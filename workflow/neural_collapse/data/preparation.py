@@ -25,6 +25,7 @@ from .dataset import Dataset
 class RawDataset:
     """A source's examples as published: images uint8 (N, C, H, W), square; labels integers (N,) in 0..C-1.
 
+    Features that are no image are float32 (N, P, 1, 1), P channels of one pixel.
     Without test examples (None) the source is one pool, and whatever sub-sampling does not take for training is the
     test set.
     """
@@ -123,12 +124,15 @@ def prepare(
         test on.
     """
     if resize is not None:
-        scaled = {
-            split: resized(images, resize)
-            for split in ("train_images", "test_images")
-            if (images := getattr(raw, split)) is not None and images.ndim == 4 and images.dtype == np.uint8
-        }
-        raw = dataclasses.replace(raw, **scaled)
+        train, test = (
+            resized(images, resize) if images is not None and images.ndim == 4 and images.dtype == np.uint8 else images
+            for images in (raw.train_images, raw.test_images)
+        )
+        raw = dataclasses.replace(raw, train_images=train, test_images=test)
+    if raw.train_images.dtype == np.float32 and (resize or padding):
+        raise InputError(
+            f"data set '{name}': features are no images, which `resize` and `padding` are for; take them out."
+        )
     classes = len(raw.class_names)
     if classes < 2:
         raise InputError(f"data set '{name}': there must be at least two classes, but there is {classes}.")
@@ -207,12 +211,15 @@ def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Parameters
     ----------
-    images: uint8 (N, C, H, W).
+    images: uint8 (N, C, H, W), or features float32 (N, P, 1, 1), whose statistics are given in the same units.
 
     Returns
     -------
-    float64 (C,) twice. Sums are whole numbers, so only the last division and root round.
+    float64 (C,) twice. Of images, sums are whole numbers, so only the last division and root round.
     """
+    if images.dtype == np.float32:  # features
+        features = images[:, :, 0, 0].astype(np.float64) / 255
+        return features.mean(0), features.std(0)
     counts = np.zeros((images.shape[1], 256), dtype=np.int64)
     # Counting turns every pixel into eight bytes, so count a part of the images at a time.
     for start in range(0, len(images), 1024):
@@ -229,8 +236,10 @@ def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _check(split: str, images: np.ndarray, labels: np.ndarray, name: str, class_names: tuple[str, ...]) -> None:
     """Raise InputError unless one split is what RawDataset promises, with every class in it."""
     where = f"data set '{name}': {split}"
-    if images.dtype != np.uint8:
+    if images.dtype != np.uint8 and not (images.dtype == np.float32 and images.shape[2:] == (1, 1)):
         raise InputError(f"{where} images are {images.dtype}, but must be uint8 with values 0 to 255.")
+    if images.dtype == np.float32 and not np.isfinite(images).all():
+        raise InputError(f"{where} features: all numbers must be finite (and fit float32).")
     if images.ndim != 4 or images.shape[2] != images.shape[3] or 0 in images.shape[1:]:
         raise InputError(f"{where} images have the shape {images.shape}, but must be square: (N, C, H, H), H > 0.")
     if labels.shape != (len(images),):
