@@ -124,11 +124,11 @@ def prepare(
         test on.
     """
     if resize is not None:
-        train, test = (
-            resized(images, resize) if images is not None and images.ndim == 4 and images.dtype == np.uint8 else images
-            for images in (raw.train_images, raw.test_images)
+        raw = dataclasses.replace(
+            raw,
+            train_images=_resized(raw.train_images, resize),
+            test_images=None if raw.test_images is None else _resized(raw.test_images, resize),
         )
-        raw = dataclasses.replace(raw, train_images=train, test_images=test)
     if raw.train_images.dtype == np.float32 and (resize or padding):
         raise InputError(
             f"data set '{name}': features are no images, which `resize` and `padding` are for; take them out."
@@ -191,6 +191,11 @@ def resized(images: np.ndarray, size: int) -> np.ndarray:
     for index, image in enumerate(images[:, :, top : top + side, left : left + side]):
         small[index] = np.rint(weights @ image @ weights.T)
     return small
+
+
+def _resized(images: np.ndarray, size: int) -> np.ndarray:
+    """Images, scaled; what are none are left to be refused."""
+    return resized(images, size) if images.ndim == 4 and images.dtype == np.uint8 else images
 
 
 def balanced_sample(labels: np.ndarray, per_class: int, seed: int) -> np.ndarray:
