@@ -12,13 +12,11 @@ from scipy.special import logsumexp
 
 from ..errors import InputError
 from ..features.files import Dump, Split, read_features
-from ..features.moments import example_measures, nearest_centres
+from ..features.moments import example_measures
 from .measures import collapse_measures
 from .tables import COLUMNS, UNKNOWN
 
-# What a classifier decides, of everything that `collapse_measures` measures.
-_OF_CLASSIFIER = ("error", "ncc_mismatch", "cosine_margin", "cosine_margin_min", "self_duality", "alignment", "loss")
-_OF_CLASSIFIER += ("etf_error_duality", "loss_perp", "classifier_distance", "distance_in_span", "distance_outside_span")
+_OF_MSE = ("loss", "classifier_distance", "distance_")  # the decomposition around least squares
 _ROWS = 4096  # at a time
 
 
@@ -46,8 +44,7 @@ def measure_files(
     -------
     pandas.DataFrame
         The columns of `metrics.tables.COLUMNS`; `network` is the name of the `Dump`. The nearest class centres of a
-        test split are those of the train split beside it. Without a classifier, what needs none is measured, and
-        `ncc_error`, the share of examples whose nearest class centre is not that of their class.
+        test split are those of the train split beside it. Without a classifier, what needs none is measured.
 
     Raises
     ------
@@ -82,36 +79,17 @@ def _of_split(dump: Dump, split: Split, loss: str, weight_decay_lambda: float) -
             f"features must be numbers of the shape (N, P) with a label each, found {features.dtype} {features.shape} "
             f"and {len(labels)} labels."
         )
-    centred_at = dump.splits.get("train", split)
-    if dump.weight is None:
-        return _without_classifier(split, centred_at, weight_decay_lambda)
     measures = collapse_measures(features, labels, dump.weight, dump.bias, weight_decay_lambda=weight_decay_lambda)
-    classes = len(dump.weight)
-    offset = np.zeros(classes) if dump.bias is None else dump.bias.astype(np.float64)
-    if split is not centred_at:
-        centres = _class_means(*centred_at, classes)
-        measures |= example_measures(features, labels, centres, dump.weight.astype(np.float64), offset)
+    weight, bias = (None if values is None else values.astype(np.float64) for values in (dump.weight, dump.bias))
+    train = dump.splits.get("train", split)
+    if split is not train:
+        classes = int(train.labels.max()) + 1 if weight is None else len(weight)
+        measures |= example_measures(features, labels, _class_means(*train, classes), weight, bias)
     if loss not in ("mse", UNKNOWN):
-        measures = {name: value for name, value in measures.items() if not name.startswith(("loss", "distance_"))}
-        measures.pop("classifier_distance", None)
-    if loss == "ce":
-        measures["loss"] = _cross_entropy(features, labels, dump.weight.astype(np.float64), offset)
+        measures = {name: value for name, value in measures.items() if not name.startswith(_OF_MSE)}
+    if loss == "ce" and weight is not None:
+        measures["loss"] = _cross_entropy(features, labels, weight, 0.0 if bias is None else bias)
     return measures
-
-
-def _without_classifier(split: Split, centred_at: Split, weight_decay_lambda: float) -> dict[str, float]:
-    features, labels = split
-    classes = int(max(labels.max(), centred_at.labels.max())) + 1
-    # Any classifier will do: what depends on it is left out.
-    stand_in = np.random.default_rng(0).standard_normal((classes, features.shape[1]))
-    measures = collapse_measures(features, labels, stand_in, np.zeros(classes), weight_decay_lambda=weight_decay_lambda)
-    nearest = nearest_centres(features, _class_means(*centred_at, classes))
-    needless = {
-        name: value
-        for name, value in measures.items()
-        if name not in _OF_CLASSIFIER and not name.endswith("_classifier")
-    }
-    return {"ncc_error": float((nearest != labels).mean())} | needless
 
 
 def _class_means(features: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
@@ -123,7 +101,7 @@ def _class_means(features: np.ndarray, labels: np.ndarray, classes: int) -> np.n
     return sums / np.bincount(labels, minlength=classes)[:, None]
 
 
-def _cross_entropy(features: np.ndarray, labels: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> float:
+def _cross_entropy(features: np.ndarray, labels: np.ndarray, weight: np.ndarray, bias: np.ndarray | float) -> float:
     """The mean over classes of the mean cross entropy within a class, without weight decay."""
     losses = np.empty(len(labels))
     for start in range(0, len(labels), _ROWS):

@@ -102,7 +102,7 @@ class CollapseMetric(Metric):
             for values in (classifier.weight, classifier.bias)
         )
         terms = decompose_loss(moments, weight, bias, self._weight_decay_lambda)
-        return geometry_measures(moments, weight) | terms
+        return geometry_measures(moments, weight, bias) | terms
 
     def _with(self, state: dict[str, Tensor]) -> CollapseAccumulator:
         """An accumulator with this state."""
