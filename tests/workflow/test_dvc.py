@@ -171,6 +171,18 @@ def contents(repository):
     return {path: content for path, (_, content) in repository.state_of().items()}
 
 
+def test_dvc_repro_ends_with_a_look_whether_its_cache_took_all(study):
+    # (Seen with a full disk in the cache's place: DVC 3.67 locks the stages, and would end with status 0.)
+    look = ["python", "workflow/rules/in_cache.py", "tiny"]
+    assert " ".join(look[:2]) in (study.path / "dvc.yaml").read_text()
+    assert study.run(*look) == ""
+    shutil.rmtree(study.path / ".dvc/cache")
+    message = study.run(*look, fails=True)
+    assert re.fullmatch("error: results/tiny/[^ ]*, .*make room and repeat the command.\n", message)
+    shutil.rmtree(study.path / "results/tiny/checkpoints")
+    assert "checkpoints" not in study.run(*look, fails=True), "absent is not lacking"
+
+
 def test_dvc_repro_makes_the_named_study_alone(study):
     study.edit("config.yaml", "study: tiny\nstudies:\n", f"study: tiny\nstudies:\n{MINI}")
     study.edit("workflow/dvc.yaml", '"\\$\\{study\\}"]', '"${study}", mini]')

@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import time
 
 import pytest
 from conftest import Repository

@@ -1,7 +1,7 @@
 """What was planned for the sake of a checkpoint is forgotten where that comes out as it was.
 
 After a checkpoint Snakemake looks again at what is stale, but it never takes a reason back: a training that was planned
-because the images would be made anew stays planned although they are the same. (A dry run, which can't know, counts it.)
+because the images would be made anew stays planned although they are the same. (A dry run can't know, and counts it.)
 """
 
 from collections.abc import Callable, Iterable
