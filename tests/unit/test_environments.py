@@ -162,4 +162,5 @@ def test_an_environment_has_what_its_rules_import_and_nothing_else(environment):
     imported = (
         set().union(*(environments.imports(module) for module in reached)) - sys.stdlib_module_names - {LIBRARY.name}
     )
-    assert imported == {IMPORTED_AS.get(name, name) for name in CONDA[environment]} - {"python"}
+    of_the_users = {"timm"}  # installed by whoever names a network of it
+    assert imported - of_the_users == {IMPORTED_AS.get(name, name) for name in CONDA[environment]} - {"python"}

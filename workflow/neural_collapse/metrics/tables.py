@@ -228,15 +228,19 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such file.")
+    cut = InputError(f"{path}: its last line has no end, so it was cut; make it again.")
+    content = b""
     try:
         content = path.read_bytes()
         table = pd.read_csv(io.BytesIO(content), **options)
         header, *rows = csv.reader(io.StringIO(content.decode()))
     except (OSError, ValueError, OverflowError, csv.Error) as error:
+        if b"\n" in content and not content.endswith(b"\n"):
+            raise cut from None
         raise InputError(f"{path}: can't be read as a table ({' '.join(str(error).split())}).") from None
     # pandas takes a row that is short, or the last one without its end.
     if not content.endswith(b"\n"):
-        raise InputError(f"{path}: its last line has no end, so it was cut; make it again.")
+        raise cut
     for number, row in enumerate(rows, 2):
         if len(row) != len(header) or "" in row:
             raise InputError(f"{path}: row {number} lacks a value; the file is damaged, make it again.")
