@@ -35,6 +35,7 @@ class Oracle:
         ]
         self.within = self._over_classes(self.covariances)
         self.between = self._over_classes([_outer(m, m) for m in self.centred])
+        self._for_any_lambda: dict[tuple[bytes, bytes | None], dict[str, mp.mpf]] = {}
 
     def _over_classes(self, values):
         terms = [weight * value for weight, value in zip(self.weights, values, strict=True)]
@@ -50,12 +51,12 @@ class Oracle:
     def measures(self, weight: np.ndarray, bias: np.ndarray | None, lam: float) -> dict[str, mp.mpf]:
         weights = [mp.matrix([mp.mpf(float(x)) for x in row]) for row in weight]
         offsets = [mp.mpf(float(x)) for x in (np.zeros(len(weight)) if bias is None else bias)]
-        return (
-            self._of_examples(weights, offsets)
-            | self._of_geometry(weights, offsets)
-            | self._of_signal()
-            | self._of_loss(weights, offsets, lam, bias)
-        )
+        key = weight.tobytes(), None if bias is None else bias.tobytes()
+        if key not in self._for_any_lambda:
+            self._for_any_lambda[key] = (
+                self._of_examples(weights, offsets) | self._of_geometry(weights, offsets) | self._of_signal()
+            )
+        return self._for_any_lambda[key] | self._of_loss(weights, offsets, lam, bias)
 
     def of_classes(self) -> dict[str, list[mp.mpf]]:
         spectra = [mp.eigsy(covariance, eigvals_only=True) for covariance in self.covariances]

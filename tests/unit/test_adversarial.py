@@ -260,7 +260,7 @@ def test_the_step_records_both_spaces_and_the_failures(tmp_path, network, digits
     command = ["attack", "--data", f"{tmp_path}/digits.safetensors", "--checkpoints",
                *sorted(map(str, tmp_path.glob("0*.safetensors"))),
                "--dataset", "digits", "--network", "vgg11", "--loss", "ce", "--seed", "4",
-               "--images", "20", "--iterations", "50", "--overshoot", "0.02", "--threads", "1",
+               "--images", "20", "--iterations", "50", "--overshoot", "0.02", "--epochs", "all", "--threads", "1",
                "--output", f"{tmp_path}/robustness.csv"]
     # fmt: on
     assert main(command) == 0
@@ -294,3 +294,7 @@ def test_the_step_records_both_spaces_and_the_failures(tmp_path, network, digits
     nearest[labels[1280:][chosen][:, None] == labels[:1280]] = torch.inf
     expected = (nearest.amin(1) / norms(standardised[1])).mean().item()
     assert values["robustness__nearest_other"].tolist() == [pytest.approx(expected, rel=1e-6)] * 4
+
+    for epochs, attacked in {"1": [3, 12], "2": [1, 3, 12], "9": [1, 3, 7, 12]}.items():
+        assert main([epochs if word == "all" else word for word in command]) == 0
+        assert sorted({*pd.read_csv(tmp_path / "robustness.csv").epoch}) == attacked

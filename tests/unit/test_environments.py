@@ -21,6 +21,7 @@ IMPORTED_AS = {
     "matplotlib-base": "matplotlib",
     "scikit-learn": "sklearn",
     "pillow": "PIL",
+    "vl-convert-python": "vl_convert",
 }
 # What the steps of an environment load by name.
 LOADED = {"training": ("data.sources", "train.networks", "train.losses"), "analysis": ("figures",)}
@@ -60,7 +61,7 @@ def test_every_rule_depends_on_the_pins_of_its_step(rule):
     imported = set().union(*map(environments.imports, closure(f"steps.{step}", *FIGURES)))
     for package in environments.DECIDED_BY[step]:
         assert environments.IN_CONDA.get(package, package) in pinned
-        assert package in imported
+        assert IMPORTED_AS.get(package, package) in imported
     by_rules = {found.replace("-", "_") for text in RULES.values() for found in re.findall(STEP, text)}
     assert set(environments.DECIDED_BY) == by_rules
 
@@ -85,7 +86,7 @@ VGG, DIGITS = "train.networks.vgg", "data.sources.digits"
         ("scikit-learn", {"prepare_dataset"}),
         ("pillow", {}),
         ("torchvision", {}),
-        ("scipy", {"measure_run", "simulate_central_path", "check_theory", "claims"}),
+        ("scipy", {"measure_run", "simulate_central_path", "check_theory", "claims", "report"}),
         ("matplotlib-base", {"figure"}),
     ],
 )

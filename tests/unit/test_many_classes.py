@@ -56,7 +56,8 @@ def test_float32_decides_nothing_that_it_can_not_tell():
     rows, _, centres, weight, bias = many("near ties")
     scores = Decisions(centres, weight, bias)._linear
     cosines, lengths = scores.screen(rows)
-    single = (cosines * scores.norms * lengths[:, None] + scores.offsets).argmax(1)
+    norms, offsets, sizes = (x.astype(np.float32) for x in (scores.norms, scores.offsets, lengths))
+    single = (cosines * norms * sizes[:, None] + offsets).argmax(1)
     exact = (rows @ weight.T + scores.offsets).argmax(1)
     assert (single != exact).any()
     np.testing.assert_array_equal(scores.greatest(rows, cosines, lengths), exact)

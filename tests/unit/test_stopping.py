@@ -12,7 +12,7 @@ from neural_collapse.train.checkpoints import write_checkpoint
 PARENT = 4711
 STEPS = {
     "extract-features": "--loss mse --seed 0",
-    "attack": "--dataset d --network n --loss mse --seed 0 --images 2 --iterations 1 --overshoot 0.02",
+    "attack": "--dataset d --network n --loss mse --seed 0 --images 2 --iterations 1 --overshoot 0.02 --epochs all",
 }
 
 

@@ -193,3 +193,11 @@ def test_loading_a_study_loads_neither_torch_nor_torchvision():
     subprocess.run(
         [sys.executable, "-c", code, ROOT / "config.yaml"], check=True, env={"PYTHONPATH": ":".join(sys.path)}
     )
+
+
+def test_a_run_may_have_seeds_of_its_own():
+    config = changed("studies/small/seeds", [4, 5])
+    config["studies"]["small"]["runs"]["digits-vgg11-ce"] = {"seeds": [7], "epochs": 9, "learning_rate": 0.1}
+    names = [run.name for run in load_study(config).runs]
+    assert names == ["digits-vgg11-mse-seed4", "digits-vgg11-mse-seed5", "digits-vgg11-ce-seed7"]
+    assert "seeds" not in load_study(config).runs[-1].settings

@@ -33,7 +33,7 @@ COMMANDS = {
     "measure": f"measure-run features.safetensors {RUN} --weight-decay 0.005 --output out.csv",
     "measure-own": "measure own.npz --json",
     "attack": f"attack --data data.safetensors --checkpoints 00.safetensors {RUN} --images 3 --iterations 2 "
-    "--overshoot 0.02 --threads 1 --output out.csv",
+    "--overshoot 0.02 --epochs all --threads 1 --output out.csv",
     "summarise": "summarise metrics.csv --output out.json",
     "collect": "collect metrics.csv --output out.csv",
     "prepare-arrays": f"prepare-dataset --source arrays --path images.npz {PREPARE}",

@@ -37,6 +37,8 @@ DECIDED_BY = {
     "claims": (*_TABLES, "scipy"),
     "table": _TABLES,
     "figure": _PICTURES,
+    "portrait": ("numpy",),
+    "report": (*_TABLES, "scipy", "jinja2", "docutils", "vl-convert-python"),
 }
 """The packages that compute what a step writes."""
 

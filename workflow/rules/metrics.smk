@@ -32,6 +32,8 @@ rule attack:
     threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]
     resources:
         gpu=GPU,
+        mem_mb=memory,
+        runtime=runtime("metrics"),
     params:
         data=data_of_run,
         images=images_of_run,
@@ -44,7 +46,7 @@ rule attack:
     shell:
         "{{ {params.images} exec " + STEP + "attack --data {params.data} "
         "--checkpoints {input.checkpoints} {params.identity} {params.settings} --stop-with-parent $PPID "
-        "--output {output}; }} > {log} 2>&1"
+        "--output {output}; }} >> {log} 2>&1"
 
 
 rule summarise:
@@ -71,7 +73,8 @@ rule collect:
         of_every_run("metrics", "csv"),
         of_every_run("robustness", "csv"),
     output:
-        f"{RESULTS}/metrics.csv",
+        table=f"{RESULTS}/metrics.csv",
+        curves=f"{RESULTS}/metrics/curves.csv",
     log:
         f"{LOGS}/collect.log",
     conda:
@@ -82,4 +85,4 @@ rule collect:
     message:
         "Collect the measures of all runs"
     shell:
-        STEP + "collect {input} --output {output} > {log} 2>&1"
+        STEP + "collect {input} --output {output.table} --curves {output.curves} > {log} 2>&1"

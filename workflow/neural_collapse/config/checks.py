@@ -159,6 +159,7 @@ def config_schema() -> dict[str, Any]:
     """The schema of config.yaml, the settings of a training filled in from their one table."""
     found = yaml.safe_load(_SCHEMA.read_text(encoding="utf-8"))
     found["$defs"]["training"]["properties"] = training_schema()
+    found["$defs"]["run"]["properties"] |= training_schema()
     return found
 
 
@@ -208,7 +209,9 @@ def check_network_options(where: str, family: str, options: dict[str, Any]) -> N
 
 
 def _fill_defaults(validator, properties, instance, schema):
-    if isinstance(instance, dict) and schema is not config_schema()["$defs"]["training"]:
+    # What a run leaves out its study says, and what that leaves out the table of settings.
+    unfilled = [config_schema()["$defs"][name] for name in ("training", "run")]
+    if isinstance(instance, dict) and not any(schema is one for one in unfilled):
         for key, default in defaults(properties).items():
             instance.setdefault(key, default)
     yield from jsonschema.Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)

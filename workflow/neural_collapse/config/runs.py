@@ -5,6 +5,7 @@ sources of their modules, so that a plan of thousands of jobs is made in a secon
 """
 
 import difflib
+import functools
 import math
 import re
 from collections.abc import Iterable
@@ -73,7 +74,7 @@ class Study:
     measured_epochs: int
     sweep_rates: tuple[float, ...]
 
-    @property
+    @functools.cached_property
     def swept(self) -> dict[str, Run]:
         """The runs whose learning rate is chosen by a sweep, one for each pair: the one with the first seed."""
         chosen: dict[str, Run] = {}
@@ -109,7 +110,9 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     sizes = {dataset: published_size(settings, f"{where}.datasets.{dataset}") for dataset, settings in datasets.items()}
     runs = []
     for pair, (dataset, network, loss) in pairs.items():
-        settings = _settings(f"{where}.runs.{pair}", study["training"], study["runs"][pair] | study["override"])
+        own = dict(study["runs"][pair])
+        seeds = own.pop("seeds", study["seeds"])
+        settings = _settings(f"{where}.runs.{pair}", study["training"], own | study["override"])
         _check_loss_options(f"{where}.runs.{pair}.loss_options", loss, settings["loss_options"])
         if study["measured_epochs"] > settings["epochs"]:
             found = f"{study['measured_epochs']} epochs can't be measured in a run of {settings['epochs']}"
@@ -117,7 +120,7 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         if size := sizes[dataset]:
             _check_fit(f"{where}.runs.{pair}", network, settings["batch_size"], size)
         options = study["networks"].get(network, {})
-        runs += [Run(dataset, network, loss, seed, settings, options) for seed in study["seeds"]]
+        runs += [Run(dataset, network, loss, seed, settings, options) for seed in seeds]
     for key, system in study["theory"].items():
         least, most = system["classes"] - 1, system["classes"] * (system["examples_per_class"] - 1)
         if len(system["spectrum"]) != least or not least <= system["features"] <= most:

@@ -13,6 +13,7 @@ from ..features.products import product
 
 _TILE = 512  # classes a side
 _NUMBERS = 2**21  # of the tiles of rectangular products
+_INDEPENDENT = 1e-4  # singular values of vectors that are affinely independent, relative to the largest
 _CLOSE = 1e-2  # squared distance, relative to the squared lengths, below which it is taken of the difference
 
 
@@ -137,8 +138,8 @@ def one_vs_rest_distances(vectors: np.ndarray) -> np.ndarray:
     """Distance of each of C unit vectors v_c/‖v_c‖ from the convex hull of the others, (C,).
 
     The least is the one-vs-rest distance of Jiang et al. (arXiv 2310.05351, definition 2.1), which a generalised
-    neural collapse makes as large as it can be; C/(C-1) for all in a simplex equiangular tight frame. Every class is a
-    non-negative least-squares problem of its own: seconds from some hundred classes on.
+    neural collapse makes as large as it can be; C/(C-1) for all in a simplex equiangular tight frame. Away from that, a
+    class is a non-negative least-squares problem of its own: seconds from some hundred classes on.
 
     Parameters
     ----------
@@ -150,8 +151,17 @@ def one_vs_rest_distances(vectors: np.ndarray) -> np.ndarray:
     units = vectors / lengths[:, None]
     if units.shape[1] > len(units):
         units = np.linalg.qr(units.T, mode="r").T
-    found = np.empty(len(units))
-    for class_ in range(len(units)):
+    # Of affinely independent vectors u, with F the pseudo-inverse of the centred Gram matrix, the nearest point of the
+    # others' affine hull to u_k has the weights -F_jk/F_kk, and the distance F_kk^(-1/2).
+    left, scale, _ = np.linalg.svd(units - units.mean(0), full_matrices=False)
+    rank = len(units) - 1
+    found, inside = np.empty(len(units)), np.zeros(len(units), dtype=bool)
+    if len(scale) >= rank and scale[rank - 1] > _INDEPENDENT * scale[0]:
+        inverse = (left[:, :rank] / scale[:rank]) @ (left[:, :rank] / scale[:rank]).T
+        found = 1 / np.sqrt(np.diag(inverse))
+        np.fill_diagonal(inverse, 0.0)
+        inside = (inverse <= 0).all(0)
+    for class_ in np.flatnonzero(~inside):
         others = np.delete(units, class_, 0) - units[class_]
         # min ‖sum_c x_c o_c‖² + (sum x - 1)² over x >= 0 is where x / sum x are the weights of the nearest point.
         solution, _ = nnls(np.vstack([others.T, np.ones(len(others))]), np.append(np.zeros(units.shape[1]), 1.0))

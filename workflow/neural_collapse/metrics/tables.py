@@ -63,22 +63,24 @@ _TITLES = {
     UNKNOWN: "",
 }
 
-# The measures of the summary: those whose last value says how far a run collapsed.
-_SUMMARISED = [
-    ("error", "train"),
-    ("error", "test"),
-    ("loss", "train"),
-    ("nc1", "train"),
-    ("nc1", "test"),
-    ("max_angle_means", "train"),
-    ("max_angle_classifier", "train"),
-    ("self_duality", "train"),
-    ("ncc_mismatch", "train"),
-    ("ncc_mismatch", "test"),
-    ("loss_perp", "train"),
-    ("robustness", "test"),
-    ("robustness__minimum", "test"),
-]
+# The headlines of a run: so few that `dvc metrics diff` of a study fits a screen.
+_SUMMARISED = {
+    "test_error": ("error", "test"),
+    "nc1": ("nc1", "train"),
+    "max_angle_means": ("max_angle_means", "train"),
+    "self_duality": ("self_duality", "train"),
+    "robustness": ("robustness__minimum", "test"),
+}
+
+# The curves that DVC's pages draw, a column each.
+_DRAWN = {
+    "train_error": ("error", "train"),
+    **_SUMMARISED,
+    "test_nc1": ("nc1", "test"),
+    "max_angle_classifier": ("max_angle_classifier", "train"),
+    "loss": ("loss", "train"),
+    "loss_perp": ("loss_perp", "train"),
+}
 
 
 def write_measures(path: str | Path, run: RunKey, values: Iterable[tuple[int, str, str, float]]) -> None:
@@ -319,9 +321,10 @@ def to_text(table: pd.DataFrame) -> str:
 
 
 def summarise(run: pd.DataFrame) -> dict[str, float | None]:
-    """Of the rows of one run: its last epoch, both zero-error epochs (None: never), and its key measures at the end.
+    """Of the rows of one run: its zero-error epoch (None: never), and its headlines at the last epoch.
 
-    A measure that was not taken is left out; one that is not finite is None.
+    NC1 is given as its logarithm to base 10, because DVC rounds to five decimals. A measure that was not taken is left
+    out; one that is not finite is None.
 
     Raises
     ------
@@ -332,14 +335,21 @@ def summarise(run: pd.DataFrame) -> dict[str, float | None]:
     if len(described) != 1:
         found = ", ".join(str(RunKey(*row)) for row in described.itertuples(index=False))
         raise InputError(f"one run is summed up at a time; found {found or 'none'}.")
-    summary = {
-        "last_epoch": int(run.epoch.max()),
-        "epoch_of_99_9_percent_train_accuracy": zero_error_epoch(run),
-        "epoch_of_100_percent_train_accuracy": zero_error_epoch(run, 0.0),
-    }
-    for measure, split in _SUMMARISED:
+    summary = {"zero_error_epoch": zero_error_epoch(run)}
+    for name, (measure, split) in _SUMMARISED.items():
         values = curve(run, measure, split)
         if len(values):
             last = float(values.iloc[-1])
-            summary[f"{split}_{measure}"] = last if math.isfinite(last) else None  # JSON has no other numbers
+            if name == "nc1":
+                name, last = "log10_nc1", math.log10(last) if last > 0 else math.nan
+            summary[name] = last if math.isfinite(last) else None  # JSON has no other numbers
     return summary
+
+
+def drawn_curves(table: pd.DataFrame) -> pd.DataFrame:
+    """The main curves of all runs for DVC's pages: columns run, epoch, and one a measure; NaN where it wasn't taken."""
+    parts = []
+    for run, rows in runs(table):
+        columns = {name: curve(rows, *of) for name, of in _DRAWN.items()}
+        parts.append(pd.DataFrame(columns).rename_axis("epoch").reset_index().assign(run=str(run)))
+    return pd.concat(parts, ignore_index=True)[["run", "epoch", *_DRAWN]]

@@ -13,7 +13,8 @@ _TYPES = {"integer": int, "number": float}
 def setting(*place: str) -> Callable[[str], Any]:
     """The type of a flag whose values the configuration's schema describes at `place` (see `definition`)."""
     schema = definition(*place)
-    convert = _TYPES.get(schema.get("type"), str)
+    kinds = [choice.get("type") for choice in (schema, *schema.get("oneOf", []))]  # a number or a word
+    convert = next((_TYPES[kind] for kind in kinds if kind in _TYPES), str)
 
     def checked(text: str) -> Any:
         try:

@@ -24,10 +24,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="where torchvision's data sets are, or are downloaded to",
     )
     parser.add_argument(
-        "--train-per-class", required=True, type=_number_or_all, metavar="N|all", help="train examples to keep a class"
+        "--train-per-class",
+        required=True,
+        type=setting("dataset", "train_per_class"),
+        metavar="N|all",
+        help="train examples to keep a class",
     )
     parser.add_argument(
-        "--test-per-class", default="all", type=_number_or_all, metavar="N|all", help="test examples to keep a class"
+        "--test-per-class",
+        default="all",
+        type=setting("dataset", "test_per_class"),
+        metavar="N|all",
+        help="test examples to keep a class",
     )
     parser.add_argument("--resize", type=setting("dataset", "resize"), metavar="N", help="pixels a side to scale to")
     parser.add_argument(
@@ -97,9 +105,3 @@ def _card(dataset: Dataset, path: Path) -> dict[str, object]:
         "std": dataset.std.tolist(),
         "sha256": checksum,
     }
-
-
-def _number_or_all(text: str) -> int | str:
-    if text != "all" and not (text.isdecimal() and len(text) < 19 and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"'{text}' is neither a whole number from 1 nor 'all'")
-    return text if text == "all" else int(text)
