@@ -10,6 +10,9 @@ __version__ = "1.0.0"
 
 _HOME = {
     "collapse_measures": "metrics.measures",
+    "class_measures": "metrics.measures",
+    "regression_measures": "metrics.regression",
+    "one_vs_rest_distances": "metrics.pairs",
     "geometry_measures": "metrics.measures",
     "decompose_loss": "metrics.decomposition",
     "CollapseAccumulator": "features.accumulation",

@@ -32,6 +32,8 @@ rule attack:
     threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]
     resources:
         gpu=GPU,
+        mem_mb=memory,
+        runtime=runtime("metrics"),
     params:
         data=data_of_run,
         images=images_of_run,
@@ -44,7 +46,7 @@ rule attack:
     shell:
         "{{ {params.images} exec " + STEP + "attack --data {params.data} "
         "--checkpoints {input.checkpoints} {params.identity} {params.settings} --stop-with-parent $PPID "
-        "--output {output}; }} > {log} 2>&1"
+        "--output {output}; }} >> {log} 2>&1"
 
 
 rule summarise:

@@ -29,6 +29,8 @@ rule train_network:
     threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]
     resources:
         gpu=GPU,
+        mem_mb=memory,
+        runtime=runtime("train"),
     params:
         data=data_of_run,
         images=images_of_run,
@@ -37,7 +39,7 @@ rule train_network:
         environment=lambda wildcards: pins_of_run("train", RUNS[wildcards.run]),
         checkpoints=subpath(output.history, parent=True),
         measured=STUDY.measured_epochs,
-        resume=f"{RESULTS}/resume/{{run}}",
+        resume=f"{PLACE}/resume/{{run}}",
         learning_rate=lambda wildcards, input: (
             f"--learning-rate-from {input.learning_rate}" if input.learning_rate else ""
         ),
@@ -47,4 +49,4 @@ rule train_network:
         "{{ {params.images} exec " + STEP + "train --data {params.data} {params.settings} "
         "{params.learning_rate} --checkpoints {params.checkpoints} --history {output.history} "
         "--measured-epochs {params.measured} --resume {params.resume} --code-version {params.code:q} "
-        "--stop-with-parent $PPID; }} > {log} 2>&1"
+        "--stop-with-parent $PPID; }} >> {log} 2>&1"

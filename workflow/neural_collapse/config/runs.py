@@ -5,6 +5,7 @@ sources of their modules, so that a plan of thousands of jobs is made in a secon
 """
 
 import difflib
+import functools
 import math
 import re
 from collections.abc import Iterable
@@ -73,7 +74,7 @@ class Study:
     measured_epochs: int
     sweep_rates: tuple[float, ...]
 
-    @property
+    @functools.cached_property
     def swept(self) -> dict[str, Run]:
         """The runs whose learning rate is chosen by a sweep, one for each pair: the one with the first seed."""
         chosen: dict[str, Run] = {}
