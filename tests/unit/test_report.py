@@ -25,7 +25,7 @@ from neural_collapse.storage import write_csv
     "value, shown",
     [
         *[(0.0, "0"), (100.0, "100"), (0.0123456, "0.0123"), (12345.678, "12346"), (3.4e-7, "3.40×10⁻⁷")],
-        *[(-2e9, "-2.00×10⁹"), (None, "–"), (float("nan"), "–"), (float("inf"), "∞"), (98.2367, "98.2"), ("name", "name")],
+        *[(-2e9, "-2.00×10⁹"), (None, "–"), (float("nan"), "–"), (float("inf"), "∞"), ("a", "a")],
     ],
 )  # fmt: skip
 def test_numbers_have_three_digits(value, shown):
