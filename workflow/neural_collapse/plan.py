@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from .config.runs import DataSize, Run, Study
+from .config.declarations import of_another_library
+from .config.runs import DataSize, Run, Study, published_size
 from .data.sizes import size_of_data
 from .features.extraction import SAMPLE_SIZE
 from .train import networks
@@ -93,6 +94,24 @@ def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[
     }
 
 
+def check_networks(study: Study, results: Path) -> None:
+    """Build every network of another library once, without weights, to see whether it takes its options and images.
+
+    Those of data of a user's own that are not prepared yet are left for later.
+
+    Raises
+    ------
+    InputError
+        For the first that doesn't.
+    """
+    for run in study.runs:
+        known = (
+            published_size(study.datasets[run.dataset], "") or (results / "datasets" / f"{run.dataset}.json").is_file()
+        )
+        if known and of_another_library(run.network):
+            _cost(run, size_of_data(study, run.dataset, results))
+
+
 @functools.cache
 def network_cost(
     name: str, options: tuple[tuple[str, float], ...], *, channels: int, image_size: int, classes: int
@@ -121,7 +140,7 @@ def network_cost(
 
 
 def _cost(run: Run, data: DataSize) -> NetworkCost:
-    options = tuple(sorted(run.network_options.items()))
+    options = tuple(sorted((key, value) for key, value in run.network_options.items() if key != "weights"))
     return network_cost(run.network, options, channels=data.channels, image_size=data.image_size, classes=data.classes)
 
 

@@ -10,12 +10,12 @@ rule measure:
     params:
         identity=identity,
         weight_decay=lambda wildcards: RUNS[wildcards.run].settings["weight_decay"],
-        code=code("measure"),
-        environment=pins("steps.measure"),
+        code=code("measure_run"),
+        environment=pins("steps.measure_run"),
     message:
         "Measure {wildcards.run}"
     shell:
-        STEP + "measure {input} {params.identity} --weight-decay {params.weight_decay} "
+        STEP + "measure-run {input} {params.identity} --weight-decay {params.weight_decay} "
         "--output {output} > {log} 2>&1"
 
 
