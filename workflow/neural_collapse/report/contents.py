@@ -192,10 +192,10 @@ def sentences(table: pd.DataFrame, claims: pd.DataFrame, cards: Sequence[Mapping
         else "No run was trained with MSE loss, so nothing here is about the central path."
     )
     counts = {verdict: int((claims.verdict == verdict).sum()) for verdict in VERDICTS}
-    failed = [f"“{statement}”" for statement in dict.fromkeys(claims.statement[claims.verdict == "fails"])]
+    failed = listed(f"“{statement}”" for statement in dict.fromkeys(claims.statement[claims.verdict == "fails"]))
     fifth = (
         f"Of the papers' claims and this project's own, each judged wherever it applies, {counts['holds']} hold, "
-        f"{counts['fails']} fail{f' ({listed(failed)})' * bool(failed)} and {counts['undecided']} can't be judged from "
+        f"{counts['fails']} fail{f' ({failed})' * bool(failed)} and {counts['undecided']} can't be judged from "
         "what was measured"
         + ("; one seed a training says nothing of what chance alone changes between trainings" if seeds[0] == 1 else "")
         + "."
@@ -219,8 +219,8 @@ def all_of(some: int, count: int, thing: str) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    *most, final = names
-    return f"{', '.join(most)} and {final}" if most else final
+    found = list(names)
+    return f"{', '.join(found[:-1])} and {found[-1]}" if len(found) > 1 else "".join(found)
 
 
 def parts(claims: pd.DataFrame) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ _HERE = Path(__file__).parent
 _RST = {
     "math_output": "MathML",
     "report_level": 5,
+    "halt_level": 3,
     "raw_enabled": False,
     "file_insertion_enabled": False,
     "initial_header_level": 3,
