@@ -36,7 +36,12 @@ def state(folder):
 
 
 def cut(name, share=0.5):
-    return lambda: Path(name).write_bytes(Path(name).read_bytes()[: int(share * Path(name).stat().st_size)])
+    def save():
+        content = Path(name).read_bytes()
+        # Not just before a value of a table: without any, it is no number first of all.
+        Path(name).write_bytes(content[: int(share * len(content))].rstrip(b","))
+
+    return save
 
 
 def written(name, content):
