@@ -13,6 +13,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/sweep.smk"
@@ -20,62 +21,64 @@ include: "workflow/rules/features.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/theory.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/layers.smk"
+include: "workflow/rules/targets.smk"
 
 
 # All but the images: absent ones are made when a job needs them, and make nothing stale.
 rule all:
     default_target: True
     input:
-        [file for files in LAYERS.values() for file in files if file not in IMAGES],
+        [file for files in TARGETS.values() for file in files if file not in IMAGES],
     message:
         "The study is complete"
 
 
 rule data:
     input:
-        LAYERS["data"],
+        TARGETS["data"],
     message:
         "The layer data is complete"
 
 
 rule sweep:
     input:
-        LAYERS["sweep"],
+        TARGETS["sweep"],
     message:
         "The layer sweep is complete"
 
 
 rule train:
     input:
-        LAYERS["train"],
+        TARGETS["train"],
     message:
         "The layer train is complete"
 
 
 rule features:
     input:
-        LAYERS["features"],
+        TARGETS["features"],
     message:
         "The layer features is complete"
 
 
 rule metrics:
     input:
-        LAYERS["metrics"],
+        TARGETS["metrics"],
     message:
         "The layer metrics is complete"
 
 
 rule theory:
     input:
-        LAYERS["theory"],
+        TARGETS["theory"],
     message:
         "The layer theory is complete"
 
 
 rule figures:
     input:
-        LAYERS["figures"],
+        TARGETS["figures"],
     message:
         "The layer figures is complete"

@@ -209,7 +209,7 @@ def test_steps(dataset, tmp_path, monkeypatch):
         )
         assert main([*extract.split(), "--output", str(features)]) == 0
         run = "--dataset small --network small --loss mse --seed 0 --weight-decay 0.005"
-        assert main(["measure", str(features), *run.split(), "--output", str(table)]) == 0
+        assert main(["measure-run", str(features), *run.split(), "--output", str(table)]) == 0
         tables.append(table.read_bytes())
     assert tables[0] == tables[1]
     table = pd.read_csv(tmp_path / "a.csv")

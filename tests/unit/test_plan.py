@@ -7,7 +7,7 @@ from neural_collapse.__main__ import main
 from neural_collapse.config.declarations import known_figures
 from neural_collapse.config.runs import load_study
 from neural_collapse.errors import InputError
-from neural_collapse.plan import network_cost, plan
+from neural_collapse.plan import flops_of_jobs, network_cost, plan
 from neural_collapse.storage import write_json
 from neural_collapse.train import networks
 
@@ -90,6 +90,7 @@ def test_a_users_own_data_set_is_planned_once_it_is_prepared(tmp_path):
     own = study({"own-vgg11-mse": {}}, datasets={"own": {"source": "arrays", "path": "own.npz"}})
     with pytest.raises(InputError, match=r"studies\.small\.datasets\.own: .* run `snakemake --cores all data` first"):
         plan(own, tmp_path)
+    assert flops_of_jobs(own, {})["train"] == {}, "what is known of others can be counted meanwhile"
     card = {"classes": ["a", "b"], "image": [3, 8, 8], "train_per_class": [40, 24], "test_per_class": [10, 10]}
     write_json(tmp_path / "datasets" / "own.json", card)
     assert by_layer(own, tmp_path)["data"].disk == 84 * (3 * 8 * 8 + 8)

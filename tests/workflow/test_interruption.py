@@ -4,32 +4,14 @@ import os
 import re
 import signal
 import subprocess
-import time
 
-import psutil
 import pytest
+from conftest import jobs_in, wait_until
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
 RUN = "digits-vgg11-mse-seed0"
 CHECKPOINTS = f"results/tiny/checkpoints/{RUN}"
-
-
-def jobs_in(folder, step="train"):
-    """The processes in a folder that do a step."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "cwd"]):
-        command = process.info["cmdline"] or []
-        if process.info["cwd"] == str(folder) and "run_step" in command and step in command:
-            found.append(process)
-    return found
-
-
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -16,6 +16,11 @@ _HOME = {
     "geometry_measures": "metrics.measures",
     "decompose_loss": "metrics.decomposition",
     "CollapseAccumulator": "features.accumulation",
+    "CollapseMetric": "metrics.streaming",
+    "read_features": "features.files",
+    "measure_files": "metrics.files",
+    "measure": "metrics.loops",
+    "draw_figures": "figures.all",
 }
 
 __all__ = list(_HOME)

@@ -1,17 +1,17 @@
 """What a study will take, before any of it is paid for: jobs, arithmetic and disk, layer by layer."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from .config.declarations import of_another_library
 from .config.runs import DataSize, Run, Study, published_size
-from .errors import InputError
+from .data.sizes import size_of_data
 from .features.extraction import SAMPLE_SIZE
-from .storage import read_json
 from .train import networks
 
 _ATTACK_STEPS = 3  # of DeepFool, for an average image; 1.5 to 3 were seen
@@ -50,33 +50,66 @@ def plan(study: Study, results: Path) -> list[Cost]:
     InputError
         Where such a data set is not prepared yet.
     """
-    data = {name: _size_of_data(study, name, results) for name in study.datasets}
-    runs, swept = study.runs, study.swept.values()
-    rates, epochs = len(study.sweep_rates), study.measured_epochs
-    attacked = epochs if study.attack["epochs"] == "all" else min(study.attack["epochs"], epochs)
+    data = {name: size_of_data(study, name, results) for name in study.datasets}
+    runs, rates, epochs = study.runs, len(study.sweep_rates), study.measured_epochs
+    flops = {layer: sum(jobs.values()) for layer, jobs in flops_of_jobs(study, data).items()}
 
-    def over(runs: Iterable[Run], quantity: Callable[[Run, DataSize], float]) -> float:
+    def over_runs(quantity: Callable[[Run, DataSize], float]) -> float:
         return sum(quantity(run, data[run.dataset]) for run in runs)
-
-    def attack_flops(run: Run, data: DataSize) -> float:
-        return min(study.attack["images"], data.test) * _attack_flops(run, data)
 
     return [
         Cost("data", jobs=len(data), disk=sum(map(_data_bytes, data.values()))),
         # One job tries a rate, one chooses among a pair's, and one collects all choices.
-        Cost("sweep", jobs=len(swept) * (rates + 1) + 1, flops=rates * over(swept, _training_flops)),
-        Cost("train", len(runs), flops=over(runs, _training_flops), disk=epochs * over(runs, _checkpoint_bytes)),
-        Cost(
-            "features",
-            len(runs),
-            flops=epochs * over(runs, _extraction_flops),
-            disk=epochs * over(runs, _moments_bytes),
-        ),
+        Cost("sweep", jobs=len(study.swept) * (rates + 1) + 1, flops=rates * flops["sweep"]),
+        Cost("train", len(runs), flops=flops["train"], disk=epochs * over_runs(_checkpoint_bytes)),
+        Cost("features", len(runs), flops=flops["features"], disk=epochs * over_runs(_moments_bytes)),
         # Each run is measured, attacked and summarised, and all are collected.
-        Cost("metrics", 3 * len(runs) + 1, flops=attacked * over(runs, attack_flops)),
+        Cost("metrics", 3 * len(runs) + 1, flops=flops["metrics"]),
         Cost("theory", jobs=len(study.theory) + 1),  # and the table of what the paper proves
-        Cost("figures", jobs=len(study.figures) + 2),  # and table 1, and the claims
+        # And table 1, the claims, and the frames of the moving portrait.
+        Cost("figures", jobs=len(study.figures) + 2 + ("figure-portrait" in study.figures)),
     ]
+
+
+def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[str, float]]:
+    """Count the FLOPs of every job that runs a network, by its layer and its run (in a sweep, its pair: of one rate).
+
+    Parameters
+    ----------
+    study: the runs and their settings.
+    data: the size of each data set. The jobs of those that are not named are left out.
+    """
+    epochs, attack = study.measured_epochs, study.attack
+    attacked = epochs if attack["epochs"] == "all" else min(attack["epochs"], epochs)
+
+    def each(runs: Mapping[str, Run], flops: Callable[[Run, DataSize], float]) -> dict[str, float]:
+        return {name: flops(run, data[run.dataset]) for name, run in runs.items() if run.dataset in data}
+
+    runs = {run.name: run for run in study.runs}
+    return {
+        "sweep": each(study.swept, _training_flops),
+        "train": each(runs, _training_flops),
+        "features": each(runs, lambda run, data: epochs * _extraction_flops(run, data)),
+        "metrics": each(runs, lambda run, data: attacked * min(attack["images"], data.test) * _attack_flops(run, data)),
+    }
+
+
+def check_networks(study: Study, results: Path) -> None:
+    """Build every network of another library once, without weights, to see whether it takes its options and images.
+
+    Those of data of a user's own that are not prepared yet are left for later.
+
+    Raises
+    ------
+    InputError
+        For the first that doesn't.
+    """
+    for run in study.runs:
+        known = (
+            published_size(study.datasets[run.dataset], "") or (results / "datasets" / f"{run.dataset}.json").is_file()
+        )
+        if known and of_another_library(run.network):
+            _cost(run, size_of_data(study, run.dataset, results))
 
 
 @functools.cache
@@ -107,7 +140,7 @@ def network_cost(
 
 
 def _cost(run: Run, data: DataSize) -> NetworkCost:
-    options = tuple(sorted(run.network_options.items()))
+    options = tuple(sorted((key, value) for key, value in run.network_options.items() if key != "weights"))
     return network_cost(run.network, options, channels=data.channels, image_size=data.image_size, classes=data.classes)
 
 
@@ -143,20 +176,3 @@ def _moments_bytes(run: Run, data: DataSize) -> int:
     spectral = 2 * P * (1 + 2 * C) + P * C  # eigenvalues, class means and classifier; for testing, train means too
     sampled = sum(min(SAMPLE_SIZE, examples) for examples in (data.train, data.test)) * (min(2 * C, P) + 3)
     return 8 * (spectral + sampled)
-
-
-def _size_of_data(study: Study, name: str, results: Path) -> DataSize:
-    where = f"config.yaml: studies.{study.name}.datasets.{name}"
-    published = published_size(study.datasets[name], where)
-    if published:
-        return published
-    path = results / "datasets" / f"{name}.json"
-    if not path.is_file():
-        raise InputError(f"{where}: how large it is shows once it is prepared; run `snakemake --cores all data` first.")
-    card = read_json(path, "a data set's card", "image", "train_per_class", "test_per_class", "classes")
-    try:
-        channels, image_size, _ = card["image"]
-        train, test = sum(card["train_per_class"]), sum(card["test_per_class"])
-        return DataSize(int(channels), int(image_size), len(card["classes"]), int(train), int(test))
-    except (TypeError, ValueError):
-        raise InputError(f"{path}: not a data set's card; restore it with `git checkout`, or delete it.") from None

@@ -5,7 +5,10 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
+import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
@@ -14,7 +17,7 @@ from environments import mixture, pins
 from fingerprint import fingerprint
 from neural_collapse.data.preparation import content_digest, own_path
 from neural_collapse.config.checks import checked
-from neural_collapse.config.declarations import building_module, known_figures
+from neural_collapse.config.declarations import building_module, known_figures, of_another_library
 from neural_collapse.errors import InputError
 from neural_collapse.config.runs import declared_by, load_study, shown_runs, shows_something
 from neural_collapse.storage import write_json
@@ -30,7 +33,8 @@ WITH_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_m
 INTERPRETER = '"$CONDA_PREFIX/bin"' if WITH_CONDA else shlex.quote(os.path.dirname(sys.executable))
 LIBRARIES = shlex.quote(f"{WORKFLOW}{os.pathsep}{WORKFLOW / 'rules'}")
 shell.prefix(f'set -euo pipefail; export PYTHONPATH={LIBRARIES} PATH={INTERPRETER}:"$PATH"; ')
-# How every job runs its step: see run_step.py.
+# How every job runs its step: see run_step.py. (`--lint` takes `STEP + ...` for a path put together, and would have
+# functions in this file though one rule alone uses them: they stand beside it.)
 STEP = "python -m run_step --code {params.code} --reads {input} --makes {output} -- "
 
 # A job's process reads the Snakefile anew, perhaps hours later: it gets the configuration that was planned with.
@@ -46,30 +50,74 @@ try:
         )
     if not workflow.is_main_process and PLANNED.is_file():
         config = json.loads(PLANNED.read_text())
+    if workflow.storage_settings.default_storage_provider is not None:
+        raise InputError(
+            "--default-storage-provider: results, records and half-done trainings need one folder that all jobs share; "
+            "leave it out and mount a shared volume instead (docs/clusters.md)."
+        )
     CONFIG = checked(config)
     STUDY = load_study(CONFIG)
     for own in STUDY.datasets.values():
         own_path(own["path"] or ".")
 except InputError as error:
     sys.exit(f"error: {error}")
-# Where data lie is no parameter of any job: the same content in another place makes nothing stale.
+# Where data lie is no parameter of any job: the same content in another place makes nothing stale. (What `--lint` asks to
+# be declared by `envvars` is for the user to set; these are set here, again in every job's own process.)
 os.environ["NEURAL_COLLAPSE_DATA"] = CONFIG["data_root"]
 os.environ |= {f"NEURAL_COLLAPSE_PATH_{name}": own["path"] for name, own in STUDY.datasets.items() if own["path"]}
 
+
+def check_networks():
+    """Ask other libraries whether what they build takes the images, before anything is trained."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(config, file)
+        file.flush()
+        plan = [
+            sys.executable,
+            "-m",
+            "neural_collapse",
+            "plan",
+            "--check",
+            "--study",
+            STUDY.name,
+            "--config",
+            file.name,
+        ]
+        environment = os.environ | {"PYTHONPATH": str(WORKFLOW)}
+        checked_plan = subprocess.run(plan, env=environment, text=True, stderr=subprocess.PIPE)
+    if checked_plan.returncode:
+        sys.exit(checked_plan.stderr.strip())
+
+
+if workflow.is_main_process and find_spec("torch") and any(of_another_library(run.network) for run in STUDY.runs):
+    check_networks()
+
 RUNS = {run.name: run for run in STUDY.runs}
-RESULTS = f"results/{STUDY.name}"
+RESULTS = f"results/{STUDY.name}"  # as the rules name files; a module's prefix comes before what they name
+PLACE = str(workflow.modifier.modify_path(RESULTS))  # where these lie
 LOGS = f"logs/{STUDY.name}"
-GPU = int(any(os.path.exists(device) for device in ("/dev/nvidiactl", "/dev/dxg")))
-workflow.global_resources.setdefault("gpu", CONFIG["gpu_jobs"])
 
 
 def any_of(names):
     """A pattern of these names alone, so that Snakemake knows no rule for any other."""
-    return "|".join(re.escape(str(name)) for name in names) or "(?!)"
+    return "|".join(sorted(re.escape(str(name)) for name in names)) or "(?!)"
+
+
+def any_run():
+    """A pattern of the runs alone, each a pair and a seed, by the pairs that have the same seeds.
+
+    Every pattern is tried thousands of times in a large study, and a list of all runs takes that much longer.
+    """
+    seeds_of, pairs_of = {}, {}
+    for run in STUDY.runs:
+        seeds_of.setdefault(run.pair, []).append(run.seed)
+    for pair, seeds in seeds_of.items():
+        pairs_of.setdefault(tuple(seeds), []).append(pair)
+    return "|".join(f"(?:{any_of(pairs)})-seed(?:{any_of(seeds)})" for seeds, pairs in pairs_of.items())
 
 
 wildcard_constraints:
-    run=any_of(RUNS),
+    run=any_run(),
     pair=any_of(STUDY.swept),
     dataset=any_of(STUDY.datasets),
     system=any_of(STUDY.theory),
@@ -90,7 +138,7 @@ def card_of_run(wildcards):
 
 
 def data_of_run(wildcards):
-    return f"{RESULTS}/data/{RUNS[wildcards.run].dataset}.safetensors"
+    return f"{PLACE}/data/{RUNS[wildcards.run].dataset}.safetensors"
 
 
 def images_of_run(wildcards):
@@ -99,7 +147,7 @@ def images_of_run(wildcards):
 
 def images(dataset):
     """A shell command that makes a data set's images where they are absent; see `prepare_dataset`."""
-    data, card = f"{RESULTS}/data/{dataset}.safetensors", f"{RESULTS}/datasets/{dataset}.json"
+    data, card = f"{PLACE}/data/{dataset}.safetensors", f"{PLACE}/datasets/{dataset}.json"
     outputs = flags({"output": data, "expect": card})
     return f"test -e {data} || python -m neural_collapse prepare-dataset {preparation(dataset)} {outputs};"
 

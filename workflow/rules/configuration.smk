@@ -4,13 +4,17 @@
 import sys
 from pathlib import Path
 
-WORKFLOW = Path(workflow.basedir) / "workflow"
+# As a module of another workflow, this one lies elsewhere than the Snakefile that was called, and so does its configuration.
+WORKFLOW = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parent
+IS_MODULE = not workflow.modifier.is_main_snakefile()
+if not (WORKFLOW / "neural_collapse").is_dir():
+    sys.exit("error: the library is not beside the rules: a module needs a clone of the whole repository, by its path.")
 sys.path[:0] = [str(WORKFLOW), str(WORKFLOW / "rules")]
 
 from neural_collapse.config.checks import read_config
 from neural_collapse.errors import InputError
 
-if workflow.is_main_process:
+if workflow.is_main_process and not IS_MODULE:
     try:
         for file in {*map(str, workflow.configfiles), "config.yaml"}:
             if Path(file).exists():

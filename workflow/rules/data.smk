@@ -11,7 +11,7 @@ def own_data(wildcards):
     path = STUDY.datasets[wildcards.dataset]["path"]
     if path is None:
         return None
-    path, origin = Path(path).expanduser(), Path(f"{RESULTS}/datasets/{wildcards.dataset}.origin.json")
+    path, origin = Path(path).expanduser(), Path(f"{PLACE}/datasets/{wildcards.dataset}.origin.json")
     if path.exists():
         return content_digest(path)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # absent, or damaged and made again
@@ -33,7 +33,7 @@ def name_own_data_to_dvc():
         write_json(file, {"own": named})
 
 
-if workflow.is_main_process:
+if workflow.is_main_process and not IS_MODULE:
     name_own_data_to_dvc()
 
 

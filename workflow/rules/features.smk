@@ -11,6 +11,8 @@ rule extract_features:
     threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]
     resources:
         gpu=GPU,
+        mem_mb=memory,
+        runtime=runtime("features"),
     params:
         data=data_of_run,
         images=images_of_run,
@@ -35,4 +37,4 @@ rule extract_features:
     shell:
         "{{ {params.images} exec " + STEP + "extract-features --data {params.data} "
         "--checkpoints {input.checkpoints} {params.settings} {params.layers} --stop-with-parent $PPID "
-        "--output {output}; }} > {log} 2>&1"
+        "--output {output}; }} >> {log} 2>&1"

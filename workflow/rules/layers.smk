@@ -1,8 +1,14 @@
 # Every file that is kept, layer by layer, and the records of how it was made.
 
+import atexit
 import itertools
 import shutil
 
+from snakemake.io import flag
+from snakemake.path_modifier import PATH_MODIFIER_FLAG
+
+from queued import wait_for
+from recording import record_where_the_job_runs
 from second_look import forget_what_did_not_happen
 
 
@@ -39,8 +45,23 @@ LAYERS = {
         *made_by(rules.figure, figure=STUDY.figures),
         *made_by(rules.table),
         *made_by(rules.claims),
+        *MOVING,
     ],
 }
+
+
+def asked_for(made):
+    """Of the files that one job makes, those that have to be asked for: one, and if that is there, what is missing.
+
+    Snakemake looks for the maker of every file that it is asked for, among all outputs of all rules.
+    """
+    *others, last = made
+    return [last, *(file for file in others if os.path.exists(last) and not os.path.exists(file))]
+
+
+# What the target rules ask for, and so all that is kept. It has the prefix of a module already.
+TARGETS = LAYERS | {"train": [file for files in TRAINED.values() for file in asked_for(files)]}
+TARGETS = {layer: [flag(file, PATH_MODIFIER_FLAG) for file in files] for layer, files in TARGETS.items()}
 IMAGES = [rules.prepare_dataset.output.data.format(dataset=dataset) for dataset in STUDY.datasets]
 
 # What each training makes, by the folder in which it works until then.
@@ -63,11 +84,13 @@ def keep_records():
         RECORDS.accept(ACCEPTS)
     RECORDS.save()
     waiting = {folder for folder, files in WORKED_IN.items() if not all(map(RECORDS.is_made, files))}
-    for folder in WORKED_IN.keys() - waiting if waiting else [f"{RESULTS}/resume"]:
+    for folder in WORKED_IN.keys() - waiting if waiting else [f"{PLACE}/resume"]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-if workflow.is_main_process:
+if not workflow.is_main_process:
+    record_where_the_job_runs()
+else:
     try:
         if bool(TOUCHES) != bool(ACCEPTS):
             raise InputError(
@@ -75,16 +98,20 @@ if workflow.is_main_process:
                 "code, settings and environment would make, for a reason that is kept with them."
             )
         RECORDS = Records(
-            Path(RESULTS) / "provenance",
+            Path(PLACE) / "provenance",
             LAYERS,
-            kept_by_dvc=[f"{RESULTS}/{name}" for name in ("data", "checkpoints", "features")],
+            kept_by_dvc=[f"{PLACE}/{name}" for name in ("data", "checkpoints", "features")],
         )
         if RECORDS.alone():
+            if not LOOKS:
+                wait_for(RECORDS.submitted())
             RECORDS.restore()
             if not LOOKS:
                 if not TOUCHES:
                     keep_records()  # of what a Snakemake that was killed had finished
                 os.environ["NEURAL_COLLAPSE_PLAN"] = RECORDS.keep_plan(config)
+                if IS_MODULE:  # whose hooks below nobody calls
+                    atexit.register(keep_records)
         elif not LOOKS:
             raise InputError("another Snakemake works in this folder; wait until it ends.")
     except InputError as error:
@@ -97,6 +124,10 @@ onstart:
     # The receipts of the jobs say what they read: Snakemake need not read every checkpoint once more to end a job.
     workflow.persistence.max_checksum_file_size = 0
     forget_what_did_not_happen(workflow.dag, RECORDS.made_as_before)
+    # Long jobs append to their logs, so that those of a first attempt are there after a second: each run begins anew.
+    for log in {log for job in workflow.dag.needrun_jobs() for log in job.log}:
+        Path(log).unlink(missing_ok=True)
+    warn_of_training_on_cpus()
 
 
 onsuccess:

@@ -10,12 +10,12 @@ rule measure:
     params:
         identity=identity,
         weight_decay=lambda wildcards: RUNS[wildcards.run].settings["weight_decay"],
-        code=code("measure"),
-        environment=pins("steps.measure"),
+        code=code("measure_run"),
+        environment=pins("steps.measure_run"),
     message:
         "Measure {wildcards.run}"
     shell:
-        STEP + "measure {input} {params.identity} --weight-decay {params.weight_decay} "
+        STEP + "measure-run {input} {params.identity} --weight-decay {params.weight_decay} "
         "--output {output} > {log} 2>&1"
 
 
@@ -32,6 +32,8 @@ rule attack:
     threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]
     resources:
         gpu=GPU,
+        mem_mb=memory,
+        runtime=runtime("metrics"),
     params:
         data=data_of_run,
         images=images_of_run,
@@ -44,7 +46,7 @@ rule attack:
     shell:
         "{{ {params.images} exec " + STEP + "attack --data {params.data} "
         "--checkpoints {input.checkpoints} {params.identity} {params.settings} --stop-with-parent $PPID "
-        "--output {output}; }} > {log} 2>&1"
+        "--output {output}; }} >> {log} 2>&1"
 
 
 rule summarise:
@@ -71,7 +73,8 @@ rule collect:
         of_every_run("metrics", "csv"),
         of_every_run("robustness", "csv"),
     output:
-        f"{RESULTS}/metrics.csv",
+        table=f"{RESULTS}/metrics.csv",
+        curves=f"{RESULTS}/metrics/curves.csv",
     log:
         f"{LOGS}/collect.log",
     conda:
@@ -82,4 +85,4 @@ rule collect:
     message:
         "Collect the measures of all runs"
     shell:
-        STEP + "collect {input} --output {output} > {log} 2>&1"
+        STEP + "collect {input} --output {output.table} --curves {output.curves} > {log} 2>&1"

@@ -31,7 +31,7 @@ from snakemake.persistence.file import FilePersistence
 
 from neural_collapse.errors import InputError
 from neural_collapse.locks import HeldElsewhere, exclusive
-from neural_collapse.storage import write_json
+from neural_collapse.storage import whole_file, write_json
 
 KNOWN_FORMAT = 6  # of Snakemake's records
 FORMAT = 7  # of the provenance
@@ -94,10 +94,18 @@ class Records:
         shutil.rmtree(self._state / "locks", ignore_errors=True)
         return True
 
+    def submitted(self) -> set[str]:
+        """The scheduler's names of the jobs that a Snakemake submitted which did not see them end."""
+        return self._snakemake._get_external_jobids(self._all_outputs())
+
     def keep_plan(self, config: dict[str, Any]) -> str:
-        """Write down the configuration that a run is planned with; returns the file, which the next run replaces."""
+        """Write down the configuration that a run is planned with; returns the file, which the next run replaces.
+
+        In its own order, which is that of the flags of a job.
+        """
         path = self._state / "records" / "plan.json"
-        write_json(path, config)
+        with whole_file(path) as temporary:
+            temporary.write_text(json.dumps(config))
         return str(path.absolute())
 
     def restore(self) -> None:
@@ -253,7 +261,7 @@ class Records:
 
     def _project(self, path: str, content: dict[str, Any] | None) -> None:
         """Give Snakemake a record, or one that fits no job: a file without any it takes for current."""
-        content = {"params": ["unknown"]} if content is None else content
+        content = {"rule": "unknown", "params": ["unknown"]} if content is None else content
         record = MetadataRecord(record_format_version=KNOWN_FORMAT, incomplete=False, **content)
         if self._snakemake._read_record(path) != record:
             self._snakemake._write_record(path, record)

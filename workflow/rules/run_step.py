@@ -12,10 +12,13 @@ import argparse
 import os
 import sys
 
+import gpus
 import receipts
 from contents import checksum
 from environments import ran_with
 from fingerprint import fingerprint, forget
+
+from neural_collapse.errors import InputError
 
 
 def main() -> int:
@@ -31,7 +34,11 @@ def main() -> int:
         return _refuse("the code was changed after this job was planned; repeat the command.")
     from neural_collapse.__main__ import main as run
 
-    status = run(step)
+    try:
+        with gpus.given(step[0]):
+            status = run(step)
+    except InputError as error:
+        return _refuse(str(error))
     if status:
         return status
     if not _is_planned(options.code):

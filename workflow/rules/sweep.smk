@@ -15,21 +15,26 @@ rule try_learning_rate:
     threads: lambda wildcards: STUDY.swept[wildcards.pair].settings["threads"]
     resources:
         gpu=GPU,
+        mem_mb=memory,
+        runtime=runtime("sweep"),
     params:
-        data=lambda wildcards: f"{RESULTS}/data/{STUDY.swept[wildcards.pair].dataset}.safetensors",
+        data=lambda wildcards: f"{PLACE}/data/{STUDY.swept[wildcards.pair].dataset}.safetensors",
         images=lambda wildcards: images(STUDY.swept[wildcards.pair].dataset),
         settings=sweep_settings,
         code=lambda wildcards: code_of_run(
             "try_learning_rate", STUDY.swept[wildcards.pair], f"train.losses.{STUDY.swept[wildcards.pair].loss}"
         ),
         environment=lambda wildcards: pins_of_run("try_learning_rate", STUDY.swept[wildcards.pair]),
-        resume=f"{RESULTS}/resume/{{pair}}/{{rate}}",  # no run's folder: those end in the seed
+        weights=lambda wildcards: weights_of(
+            STUDY.swept[wildcards.pair], f"{RESULTS}/sweep/{wildcards.pair}/{wildcards.rate}.csv"
+        ),
+        resume=f"{PLACE}/resume/{{pair}}/{{rate}}",  # no run's folder: those end in the seed
     message:
         "Try learning rate {wildcards.rate} for {wildcards.pair}"
     shell:
         "{{ {params.images} exec " + STEP + "try-learning-rate --data {params.data} {params.settings} "
-        "--resume {params.resume} --code-version {params.code:q} --stop-with-parent $PPID "
-        "--output {output}; }} > {log} 2>&1"
+        "--resume {params.resume} --code-version {params.code:q}{params.weights} --stop-with-parent $PPID "
+        "--output {output}; }} >> {log} 2>&1"
 
 
 rule choose_learning_rate:

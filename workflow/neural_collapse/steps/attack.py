@@ -1,8 +1,8 @@
 """Attack a run's networks on test images and record how robust they are.
 
-DeepFool, as the papers have it, at some or all measured epochs. Where gradients vanish its perturbations are far from the
-least. The smallest known to several attacks (`robustness__minimum`) costs some hundred passes more, and is taken where
-it decides a claim: at the first measured epoch with zero train error (99.9 % accuracy), and at the last.
+DeepFool, as the papers have it, at some or all measured epochs. Where gradients vanish its perturbations are far from
+the least. The smallest known to several attacks (`robustness__minimum`) costs some hundred passes more, and is taken
+where it decides a claim: at the first measured epoch with zero train error (99.9 % accuracy), and at the last.
 """
 
 import argparse

@@ -1,0 +1,66 @@
+"""How long Snakemake plans a large study, beside the same by another commit.
+
+    python benchmarks/planning.py [--seeds 12 64] [--against COMMIT]
+
+Dry runs of the paper's study with so many seeds, nothing made yet: user seconds and peak memory of a process each, the
+two commits one after the other.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+
+def plan(snakefile: Path, config: Path, folder: Path) -> tuple[int, float, float]:
+    """The jobs of a dry run, its user seconds, and its peak memory in MB."""
+    command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", snakefile, "--configfile", config]
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen([*command, "--directory", folder], stdout=output, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+        output.seek(0)
+        printed = output.read()
+    if status:
+        sys.exit(printed)
+    return int(re.findall(r"^total +(\d+)$", printed, re.M)[-1]), used.ru_utime, used.ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 12], help="seeds of each run")
+    parser.add_argument("--against", metavar="COMMIT", help="plan with this commit's workflow, too")
+    options = parser.parse_args()
+    settings = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"study": "paper"}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        workflows = {"here": ROOT}
+        if options.against:
+            workflows[options.against] = folder / "other"
+            subprocess.run(
+                ["git", "worktree", "add", "-q", "--detach", folder / "other", options.against], cwd=ROOT, check=True
+            )
+        try:
+            print(f"{'seeds':>5} {'workflow':<12} {'jobs':>6} {'user s':>8} {'MB':>6}")
+            for seeds in options.seeds:
+                settings["studies"]["paper"]["seeds"] = list(range(seeds))
+                config = folder / "config.yaml"
+                config.write_text(yaml.safe_dump(settings, sort_keys=False))
+                for label, root in workflows.items():
+                    work = folder / f"work-{seeds}-{root.name}"
+                    work.mkdir()
+                    jobs, seconds, memory = plan(root / "Snakefile", config, work)
+                    print(f"{seeds:>5} {label:<12} {jobs:>6} {seconds:>8.1f} {memory:>6.0f}", flush=True)
+        finally:
+            if options.against:
+                subprocess.run(["git", "worktree", "remove", "--force", folder / "other"], cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    main()
