@@ -1,6 +1,21 @@
 """The measures of `collapse_measures` against those of `rhubarbwu/neural-collapse`, from 10 to 50,000 classes.
 
-RESULTS
+On one core of a shared Intel Xeon (2.5 GHz, AVX-512), numpy 2.4.6, scipy 1.17.1, torch 2.13.0, against its commit
+c05a0b8. 10 classes by this script; 1,000 and 10,000 by its functions, one turn each, without the long double; 50,000
+have not been run.
+
+    10 classes of 500, P = 512: 2.3 and 1.4 times faster
+      theirs, float64      0.30 s, peak  0.031 GiB, errors: nc1 5e-16, cdnv 1e-08, log_energy 5e-08, duality_error 1e-16
+      theirs, float32      0.17 s, peak  0.012 GiB, errors: nc1 7e-08, cdnv 1e-08, log_energy 5e-08, duality_error 1e-07
+      ours                 0.13 s, peak  0.008 GiB, errors: nc1 2e-16, cdnv 9e-17, log_energy 5e-17, duality_error 1e-16
+    1000 classes of 20, P = 512: 4.3 and 2.4 times faster
+      theirs, float64     14.22 s, peak  0.075 GiB
+      theirs, float32      7.84 s, peak  0.025 GiB
+      ours, all            3.30 s, peak  0.055 GiB
+    10000 classes of 5, P = 256: more than 11 and 4.4 times faster
+      theirs, float64   > 400    s (stopped)
+      theirs, float32    149.59 s, peak  0.432 GiB
+      ours, all           34.26 s, peak  0.230 GiB
 
 Each way runs in a process of its own with one thread, the three by turns in one run; the seconds are those of its core,
 the least of all turns. "peak" is the memory needed beside the features and the libraries. The other package is called
