@@ -3,15 +3,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: all setup test lint format
+.PHONY: all setup test browser lint format
 
 all: setup
 	$(BIN)/snakemake --cores all
 
 setup: .venv/installed
 
-test: .venv/installed-test
+test: .venv/installed-test browser
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# The tests of the report need a Chromium; whoever may install packages gets Debian's, others are told what is skipped.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		as=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); command -v apt-get >/dev/null && $$as true 2>/dev/null && \
+		$$as apt-get update -q && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium; \
+	} || echo "no Chromium: tests/browser will be skipped; on Debian, apt-get install chromium"
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

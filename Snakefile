@@ -21,7 +21,9 @@ include: "workflow/rules/features.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/theory.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/layers.smk"
+include: "workflow/rules/targets.smk"
 
 
 # All but the images: absent ones are made when a job needs them, and make nothing stale.

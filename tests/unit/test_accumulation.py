@@ -22,7 +22,11 @@ def accumulate(case: Case, batches: list[np.ndarray]) -> CollapseAccumulator:
 
 
 def assert_same(found: Moments, expected: Moments) -> None:
-    for values, wanted in zip(vars(found).values(), vars(expected).values(), strict=True):
+    assert (found.class_weights is None) == (expected.class_weights is None)
+    for name, wanted in vars(expected).items():
+        values = getattr(found, name)
+        if wanted is None:
+            continue
         np.testing.assert_allclose(values, wanted, rtol=1e-9, atol=1e-13 * abs(wanted).max())
 
 
@@ -108,8 +112,12 @@ def test_batches_that_do_not_fit_are_told(features, labels, sentence):
 
 def test_mistakes_are_told():
     case = CASES["random"]
-    with pytest.raises(InputError, match="every class needs an example"):
+    with pytest.raises(InputError, match=r"every class needs an example, found \[3, 0\]\."):
         CollapseAccumulator([3, 0], 4)
+    with pytest.raises(InputError, match=r"every class needs an example, found \[0, 0, 0.*, \.\.\.\]\."):
+        CollapseAccumulator(np.zeros(50_000), 4)
+    with pytest.raises(InputError, match="weighting: must be class or sample, found example"):
+        CollapseAccumulator([3, 3], 4, weighting="example")
     with pytest.raises(InputError, match=r"\[6, 6, 6, 6\] examples were announced, \[3, 1, 3, 3\] have come"):
         accumulate(
             Case(case.features, np.sort(case.labels), case.weight, case.bias),
@@ -120,3 +128,5 @@ def test_mistakes_are_told():
         accumulate(diverged, [np.arange(24)]).moments()
     with pytest.raises(InputError, match="different class counts"):
         CollapseAccumulator([1, 2], 4).merge(CollapseAccumulator([2, 1], 4))
+    with pytest.raises(InputError, match="or weightings"):
+        CollapseAccumulator([1, 2], 4).merge(CollapseAccumulator([1, 2], 4, weighting="sample"))

@@ -18,10 +18,11 @@ from PIL import Image
 
 from neural_collapse.__main__ import main
 from neural_collapse.config.declarations import modules
-from neural_collapse.data.dataset import read_dataset, standardise
-from neural_collapse.data.preparation import RawDataset, balanced_sample, content_digest, load, prepare
+from neural_collapse.data.dataset import read_dataset, standardise, write_dataset
+from neural_collapse.data.preparation import RawDataset, balanced_sample, content_digest, load, prepare, resized
 from neural_collapse.errors import InputError
 from neural_collapse.storage import write_arrays
+from neural_collapse.train.networks import build
 from neural_collapse.vision import torchvision
 
 
@@ -401,3 +402,60 @@ def test_archives_of_idx_files_are_unpacked(tmp_path, monkeypatch, no_network):
     resources = [(archive.name, md5(archive)) for archive in archives]
     monkeypatch.setattr(torchvision.datasets.MNIST, "resources", resources)
     assert np.array_equal(load("mnist", root=tmp_path).train_images, train[0])
+
+
+@pytest.mark.parametrize(("shape", "size"), [((6, 6), 3), ((7, 5), 3), ((4, 4), 8), ((5, 9), 5)])
+def test_scaling_is_that_of_pillow_up_to_its_rounding(shape, size):
+    """Pillow's bilinear filter, whose weights have eight bits, applied to the middle square."""
+    images = np.random.default_rng(0).integers(0, 256, (3, 2, *shape), dtype=np.uint8)
+    found = resized(images, size)
+    side, top, left = min(shape), (shape[0] - min(shape)) // 2, (shape[1] - min(shape)) // 2
+    for index, image in enumerate(images[:, :, top : top + side, left : left + side]):
+        for channel, pixels in enumerate(image):
+            expected = np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR), dtype=int)
+            assert np.abs(found[index, channel] - expected).max() <= 1
+    assert found.dtype == np.uint8
+
+
+def test_images_of_a_folder_may_differ_in_size_once_they_are_scaled(tmp_path):
+    for split in ("train", "test"):
+        for number, size in enumerate([(9, 6), (6, 6), (12, 30)]):
+            for class_ in "ab":
+                (tmp_path / split / class_).mkdir(parents=True, exist_ok=True)
+                Image.new("L", size, 10 * number).save(tmp_path / split / class_ / f"{number}.png")
+    with pytest.raises(InputError, match="differ; set `resize`"):
+        load("folder", path=tmp_path)
+    raw = load("folder", path=tmp_path, resize=6)
+    assert raw.train_images.shape == (6, 1, 6, 6) and set(raw.train_images[2].ravel()) == {20}
+    dataset = prepare(raw, name="mine", train_per_class="all", resize=6, padding=1, seed=0)
+    assert dataset.train_images.shape == (6, 1, 8, 8)
+
+
+def test_features_that_are_no_image_are_standardised_and_trained_on(tmp_path):
+    generator = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    features = 100 * generator.normal(size=(3, 7))[labels] + generator.normal(size=(60, 7)) - 1000
+    arrays = {"train_features": features[:45], "train_labels": labels[:45], "test_features": features[45:]}
+    np.savez(tmp_path / "mine.npz", **arrays, test_labels=labels[45:])
+    raw = load("arrays", path=tmp_path / "mine.npz")
+    dataset = prepare(raw, name="mine", train_per_class="all", padding=0, seed=0)
+    write_dataset(tmp_path / "data.safetensors", dataset)
+    dataset = read_dataset(tmp_path / "data.safetensors")
+    images = torch.from_numpy(dataset.train_images)
+    before = images.clone()
+    found = standardise(images, dataset.mean, dataset.std)[:, :, 0, 0]
+    expected = (features[:45] - features[:45].mean(0)) / features[:45].std(0)
+    np.testing.assert_allclose(found.numpy(), expected, atol=2e-5)
+    assert torch.equal(images, before)
+    network = build("perceptron3", in_channels=7, classes=3, image_size=1, seed=0, features=16)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    for _ in range(20):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(found[:, :, None, None]), torch.from_numpy(labels[:45])).backward()
+        optimizer.step()
+    assert (network(found[:, :, None, None]).argmax(1).numpy() == labels[:45]).all()
+    with pytest.raises(InputError, match="features are no images"):
+        prepare(raw, name="mine", train_per_class="all", padding=1, seed=0)
+    np.savez(tmp_path / "mine.npz", **arrays | {"train_features": features[:45] * 1e300}, test_labels=labels[45:])
+    with pytest.raises(InputError, match="train features: all numbers must be finite"):
+        prepare(load("arrays", path=tmp_path / "mine.npz"), name="mine", train_per_class="all", padding=0, seed=0)

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from oracle import Oracle
 
 from neural_collapse.features.moments import class_moments
-from neural_collapse.metrics.measures import collapse_measures, variability_collapse
+from neural_collapse.metrics.measures import class_measures, collapse_measures, variability_collapse
+
+
+def assert_agree(found: dict[str, float], expected: dict[str, mp.mpf], *about: object) -> None:
+    for measure, value in expected.items():
+        error = abs(found[measure] - value)
+        assert error <= 1e-9 * abs(value) + 1e-12, (measure, *about, found[measure], mp.nstr(value))
 
 
 @pytest.mark.parametrize("with_bias", [True, False], ids=["bias", "no bias"])
@@ -21,10 +27,47 @@ def test_every_measure_agrees_with_its_definition(name, with_bias):
     for lam in (0.0, 1e-6, 1e-3, 1.0):
         found = collapse_measures(case.features, case.labels, case.weight, bias, weight_decay_lambda=lam)
         expected = oracle.measures(case.weight, bias, lam)
-        assert found.keys() == expected.keys()
-        for measure, value in expected.items():
-            error = abs(found[measure] - value)
-            assert error <= 1e-9 * abs(value) + 1e-12, (measure, lam, found[measure], mp.nstr(value))
+        weighted = {measure for measure in found if measure.endswith("__sample_weighted")}
+        assert found.keys() - weighted == expected.keys() - weighted
+        assert_agree(found, expected, lam)
+
+
+@pytest.mark.parametrize("name", ["imbalanced", "collapsed, rank-deficient, imbalanced"])
+@pytest.mark.parametrize("with_bias", [True, False], ids=["bias", "no bias"])
+def test_every_example_may_count_the_same(name, with_bias):
+    case = CASES[name]
+    bias = case.bias if with_bias else None
+    oracle = Oracle(case.features, case.labels, len(case.weight), "sample")
+    for lam in (0.0, 1e-3):
+        found = collapse_measures(case.features, case.labels, case.weight, bias, weight_decay_lambda=lam)
+        expected = oracle.measures(case.weight, bias, lam)
+        del expected["cosine_margin"], expected["cdnv"]
+        names = [name for name in expected if f"{name}__sample_weighted" in found]
+        assert {"nc1", "snr_3", "self_duality", "numerical_rank", "loss", "loss_nc23", "loss_perp"} <= set(names)
+        assert_agree(found, {f"{name}__sample_weighted": expected[name] for name in names}, lam)
+
+
+def test_without_a_classifier_all_that_needs_none_is_measured():
+    case = CASES["imbalanced"]
+    whole = collapse_measures(case.features, case.labels, case.weight, case.bias)
+    found = collapse_measures(case.features, case.labels)
+    assert {"nc1", "etf_error_means", "snr_1", "ncc_error", "nc1__sample_weighted"} <= found.keys()
+    assert found == pytest.approx({name: whole[name] for name in found}, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["random", "rank-deficient", "more classes than features"])
+def test_what_tells_one_class_from_another(name):
+    case = CASES[name]
+    found = class_measures(case.features, case.labels)
+    expected = Oracle(case.features, case.labels, len(case.weight)).of_classes()
+    assert found.keys() == expected.keys()
+    for measure, values in expected.items():
+        np.testing.assert_allclose(found[measure], np.array(values, dtype=float), rtol=1e-9, err_msg=measure)
+
+
+def test_a_class_that_does_not_vary_has_no_rank():
+    found = class_measures(np.eye(4)[[0, 0, 1, 2]], np.array([0, 0, 1, 1]))
+    assert np.isnan(found["stable_rank"][0]) and found["stable_rank"][1] == pytest.approx(1)
 
 
 def test_nc1_about_the_class_means_of_another_split():
@@ -103,18 +146,21 @@ def test_only_lengths_depend_on_the_scale_of_features_and_classifier(case, scale
     )
     distances = ("classifier_distance", "distance_in_span", "distance_outside_span")
     for name in ("norm_means", "norm_classifier", *distances):
-        del expected[name], found[name]
+        for variant in (name, f"{name}__sample_weighted"):
+            expected.pop(variant, None)
+            found.pop(variant, None)
     assert found == pytest.approx(expected, rel=1e-7, abs=1e-9)
 
 
 @by_property
 @given(features)
 def test_repeating_a_class_changes_nothing_but_the_shares(case):
-    """Every class weighs the same: twice as many examples of one leave all but error and mismatch as they were."""
+    """Every class weighs the same: twice as many examples of one leave all but shares of examples as they were."""
     twice = np.concatenate([np.arange(len(case.labels)), np.flatnonzero(case.labels == 0)])
     expected, found = (
         measure(c) for c in (case, Case(case.features[twice], case.labels[twice], case.weight, case.bias))
     )
-    for name in ("error", "ncc_mismatch"):
-        del expected[name], found[name]
-    assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    same = [name for name in found if name not in ("error", "ncc_error", "ncc_mismatch") and "sample" not in name]
+    assert {name: found[name] for name in same} == pytest.approx(
+        {name: expected[name] for name in same}, rel=1e-9, abs=1e-12
+    )

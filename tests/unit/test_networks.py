@@ -1,6 +1,8 @@
 """Networks against published sizes, the dense block against its literal definition, and the promises of `build`."""
 
 import copy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -370,6 +372,47 @@ def test_torchvision_model(name):
     assert network(images).shape == (2, 7)
 
 
+def test_models_of_other_libraries_take_their_own_options():
+    assert building_module("timm_vit_tiny_patch16_224") == "timm_model"
+    size = {"in_channels": 1, "classes": 7, "image_size": 16, "seed": 0}
+    network = build("timm_vit_tiny_patch16_224", img_size=16, patch_size=8, depth=2, **size)
+    images = torch.randn(2, 1, 16, 16)
+    assert torch.equal(network(images), network.classifier(network.features(images)))
+    assert network(images).shape == (2, 7)
+    with torch.device("meta"):
+        narrow = build("mobilenet_v3_small", width_mult=0.5, **size | {"in_channels": 3, "image_size": 32})
+    assert narrow.classifier.in_features == 512
+
+
+def test_a_networks_own_file_may_import_torchvision_beside_any_build_of_torch():
+    """`build` has made it importable by then: in a process of its own, where nothing else has."""
+    network = "build('perceptron2', in_channels=1, classes=2, image_size=2, seed=0)"
+    code = f"from neural_collapse.train.networks import build; {network}; import torchvision; torchvision.models.vgg11"
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, check=True)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_trained_weights_come_from_a_file_and_the_classifier_is_new_for_other_classes(suffix, tmp_path):
+    from safetensors.torch import save_file
+
+    from neural_collapse.vision import torchvision
+
+    trained = torchvision.models.shufflenet_v2_x0_5(num_classes=4).state_dict()
+    (torch.save if suffix == ".pth" else save_file)(trained, tmp_path / f"weights{suffix}")
+    given = {"in_channels": 3, "image_size": 32, "seed": 0, "weights": str(tmp_path / f"weights{suffix}")}
+    for classes in (4, 9):
+        network = build("shufflenet_v2_x0_5", classes=classes, **given)
+        found = network.state_dict()
+        for name, values in trained.items():
+            if not name.startswith("fc."):
+                assert torch.equal(found[f"stages.trunk.{name}"], values)
+        assert network.classifier.out_features == classes
+        if classes == 4:
+            assert torch.equal(network.classifier.weight, trained["fc.weight"])
+    with pytest.raises(InputError, match="does not hold the weights of this network"):
+        build("mobilenet_v2", classes=4, **given)
+
+
 # ---- mistakes ----
 
 
@@ -380,7 +423,20 @@ def test_torchvision_model(name):
         ("net", {}, "no network named 'net'; known: .*mobilenet_v2"),
         ("vgg11", {"widht": 2}, "vgg11: no option named 'widht' .*known: width, features."),
         ("vgg11", {"depth": 3}, "vgg11: no option named 'depth' .*known: width, features."),
-        ("mobilenet_v2", {"width": 2}, "mobilenet_v2: no option named 'width'; known: none."),
+        ("mobilenet_v2", {"width": 2}, "mobilenet_v2: no option named 'width' in torchvision's mobilenetv2."),
+        ("mobilenet_v3_small", {"depth": 2}, "mobilenet_v3_small: no option named 'depth' in torchvision's"),
+        (
+            "mobilenet_v2",
+            {"weights": "none.pth"},
+            "weights: none.pth is neither the name of published weights nor a file",
+        ),
+        ("timm_resnet10t", {"depth": 2}, "timm_resnet10t: timm does not build it with depth=2"),
+        ("timm_resnet11t", {}, "timm_resnet11t: timm has no model named 'resnet11t'"),
+        (
+            "timm_vit_tiny_patch16_224",
+            {},
+            "can't take images of 3 x 32 x 32 .*; `resize` and `padding` of the data set",
+        ),
         ("resnet18", {"width": 0}, "resnet18.width: 0 is not allowed; it must be a number at least 0.003"),
         ("resnet18", {"width": "wide"}, "resnet18.width: 'wide' is not of type number."),
         ("vgg11", {"features": 1.5}, "vgg11.features: 1.5 is not of type integer."),

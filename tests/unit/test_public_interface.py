@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from cases import CASES
+from scipy.sparse import csr_array
 
 import neural_collapse
 from neural_collapse.__main__ import main
@@ -65,6 +66,31 @@ def with_nan():
             "weight: must have the shape (C, 5), as many columns as the features and C >= 2, found (5, 4).",
         ),
         ({"bias": np.zeros(5)}, "bias: must have the shape (4,), one number a row of weight, found (5,)."),
+        ({"labels": None}, "labels: must be one integer for each of the 24 examples, found None."),
+        ({"features": None}, "features: must have the shape (N, P) with P >= 2, found None."),
+        ({"weight": None}, "bias: there is one but no weight; pass both, or neither."),
+        (
+            {"features": torch.from_numpy(CASE.features).to_sparse()},
+            "features: must be a dense array, found a sparse one; pass it as .toarray() or .to_dense().",
+        ),
+        (
+            {"weight": csr_array(CASE.weight)},
+            "weight: must be a dense array, found a sparse one; pass it as .toarray() or .to_dense().",
+        ),
+        (
+            {"features": np.ma.masked_less(CASE.features, 0)},
+            f"features: {(CASE.features < 0).sum()} numbers are masked; leave out their examples, or fill them in.",
+        ),
+        (
+            {"features": 1e155 * CASE.features / np.abs(CASE.features).max()},
+            "features: the largest number must lie between 1e-70 and 1e+70, found 1e+155; "
+            "scale it, and what is multiplied by it inversely.",
+        ),
+        (
+            {"features": 1e-200 * CASE.features / np.abs(CASE.features).max()},
+            "features: the largest number must lie between 1e-70 and 1e+70, found 1e-200; "
+            "scale it, and what is multiplied by it inversely.",
+        ),
         ({"weight_decay_lambda": -1.0}, "weight_decay_lambda: must be a number of at least 0, found -1.0."),
     ],
 )
@@ -72,6 +98,20 @@ def test_bad_input_is_one_sentence(changes, sentence):
     with pytest.raises(InputError) as error:
         measure(**changes)
     assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize("scale", [1e-69, 1e69])
+def test_the_largest_and_smallest_features_that_are_taken_are_measured(scale):
+    found = measure(features=scale * CASE.features / np.abs(CASE.features).max(), weight=CASE.weight / scale)
+    expected = measure(features=CASE.features / np.abs(CASE.features).max())
+    for name in ("nc1", "numerical_rank", "cdnv", "etf_error_duality", "snr_1", "loss_nc1__sample_weighted", "error"):
+        assert found[name] == pytest.approx(expected[name], rel=1e-9)
+
+
+def test_masked_arrays_without_a_mask_and_eight_bit_floats_are_measured():
+    assert measure(features=np.ma.asarray(CASE.features)) == measure()
+    eighth = torch.from_numpy(CASE.features).to(torch.float8_e4m3fn)
+    assert measure(features=eighth) == measure(features=eighth.float())
 
 
 def test_command_prints_a_table_or_json(tmp_path, capsys):
@@ -102,7 +142,7 @@ def test_command_names_what_is_wrong_with_a_file(tmp_path, capsys):
     path = tmp_path / "mine.npz"
     assert f"{path}: there is no such file" in sentence_of(capsys, path)
     np.savez(path, features=CASE.features)
-    assert f"{path}: the array labels is missing" in sentence_of(capsys, path)
+    assert f"{path}: no labels" in sentence_of(capsys, path)
     np.savez(path, **ARRAYS | {"bias": None})
     assert "without what is None" in sentence_of(capsys, path)
     np.savez_compressed(path, **ARRAYS)
@@ -113,24 +153,6 @@ def test_command_names_what_is_wrong_with_a_file(tmp_path, capsys):
     for damaged in (b"", b"no archive", bytes(altered), array.getvalue()):
         path.write_bytes(damaged)
         assert f"{path}: not a whole .npz file" in sentence_of(capsys, path)
-
-
-RUN = "--dataset mine --network mine --loss mse --seed 0 --weight-decay 0.005 --output table.csv"
-
-
-@pytest.mark.parametrize(
-    ("file", "flags", "sentence"),
-    [
-        ("run.safetensors", "--loss mse", "needs --dataset, --network, --seed, --weight-decay, --output"),
-        ("run.safetensors", f"{RUN} --json --weight-decay-lambda 0", "--weight-decay-lambda, --json would be for"),
-        ("run.safetensors", RUN.replace("mse", "MSE"), "no loss named 'MSE'; known: ce, mse"),
-        ("run.safetensors", RUN.replace("0.005", "-0.005"), "--weight-decay: must be a number of at least 0"),
-        ("run.safetensors", RUN.replace("0.005", "nan"), "--weight-decay: must be a number of at least 0, found nan"),
-        ("mine.npz", "--weight-decay 0 --output table.csv", "--weight-decay, --output would be for a file of extract"),
-    ],
-)
-def test_command_refuses_flags_that_it_would_not_follow(file, flags, sentence, capsys):
-    assert sentence in sentence_of(capsys, file, *flags.split())
 
 
 def test_measuring_loads_no_torch():

@@ -30,7 +30,7 @@ COMMANDS = {
     "collect-sweep": "collect-sweep squares-vgg11-mse.json --output out.csv",
     "extract": "extract-features --data data.safetensors --checkpoints 00.safetensors --loss mse --seed 0 --threads 1 "
     "--output out.safetensors",
-    "measure": f"measure features.safetensors {RUN} --weight-decay 0.005 --output out.csv",
+    "measure": f"measure-run features.safetensors {RUN} --weight-decay 0.005 --output out.csv",
     "measure-own": "measure own.npz --json",
     "attack": f"attack --data data.safetensors --checkpoints 00.safetensors {RUN} --images 3 --iterations 2 "
     "--overshoot 0.02 --epochs all --threads 1 --output out.csv",

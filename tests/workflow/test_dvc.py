@@ -14,6 +14,7 @@ pytestmark = pytest.mark.xdist_group("workflow")
 
 STAGES = yaml.safe_load((ROOT / "workflow/dvc.yaml").read_text())["stages"]
 OWN = STAGES.pop("own")
+REPORT = STAGES.pop("report")
 RESULTS = "results/${item.study}"
 RULE = re.compile(r"^(?:rule|checkpoint) (\w+):\n(.*?)(?=^\S|\Z)", re.M | re.S)
 LAYER_OF_RULE = {
@@ -111,6 +112,38 @@ def test_a_stage_calls_its_layer_and_is_decided_by_the_study(layer):
         ((path, options),) = out.items()
         assert options["persist"], f"DVC would delete {path} before Snakemake can look at it"
         assert options.get("cache", True) == (path in heavy)
+
+
+def test_the_page_is_made_by_either_and_is_no_product(study):
+    assert REPORT["cmd"] == "snakemake --cores all report --config study=${item.study}"
+    assert REPORT["always_changed"] and "outs" not in REPORT, "git and DVC keep no page: Snakemake decides"
+    page = study.path / "results/tiny/report.html"
+    before = study.state_of()
+    study.run("dvc", "repro", "workflow/dvc.yaml:report@tiny")
+    assert "tiny" in page.read_text()
+    assert study.plan("report") == {} and study.plan() == {}
+    study.run("snakemake", "--cores", "1")
+    assert {path: content for path, content in study.state_of().items() if path not in before}.keys() == {
+        "results/tiny/report.html"
+    }
+    assert study.run("git", "status", "--porcelain", "results") == ""
+    caption = "workflow/neural_collapse/report/captions/figure-07.rst"
+    study.edit(caption, "variability collapse", "VARIABILITY collapse")
+    assert study.plan() == {} and study.plan("report") == {"report": 1}
+    assert "Nothing to be done" in study.run("snakemake", "-n", "figure-07", "table-1")
+
+
+@pytest.mark.parametrize(
+    "target, sentence",
+    [
+        ("figure-11", "figure-11: is left out of the study tiny"),
+        ("figure-7", "did you mean `figure-07`?"),
+        ("results/other/metrics.csv", "is of no study of config.yaml; there are tiny"),
+    ],
+)
+def test_a_target_that_is_none_of_the_study_gets_one_sentence(fresh, target, sentence):
+    said = fresh.run("snakemake", "-n", target, fails=True)
+    assert sentence in said and "Traceback" not in said
 
 
 def test_every_committed_study_is_kept_by_dvc():

@@ -23,6 +23,7 @@ LAYER_OF_RULE = {
     "measure": "metrics",
     "attack": "metrics",
     "summarise": "metrics",
+    "portrait": "figures",
     "collect": "metrics",
     "simulate_central_path": "theory",
     "check_theory": "theory",

@@ -10,9 +10,17 @@ __version__ = "1.0.0"
 
 _HOME = {
     "collapse_measures": "metrics.measures",
+    "class_measures": "metrics.measures",
+    "regression_measures": "metrics.regression",
+    "one_vs_rest_distances": "metrics.pairs",
     "geometry_measures": "metrics.measures",
     "decompose_loss": "metrics.decomposition",
     "CollapseAccumulator": "features.accumulation",
+    "CollapseMetric": "metrics.streaming",
+    "read_features": "features.files",
+    "measure_files": "metrics.files",
+    "measure": "metrics.loops",
+    "draw_figures": "figures.all",
 }
 
 __all__ = list(_HOME)

@@ -1,9 +1,11 @@
 """A user's own arrays, in a file of `numpy.savez`."""
 
 import math
+import struct
 import sys
 import zipfile
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -51,6 +53,45 @@ def read_npz(path: Path, names: tuple[str, ...], optional: tuple[str, ...] = ())
     return arrays
 
 
+def read_npz_mapped(path: Path) -> dict[str, np.ndarray]:
+    """Every array of the file, mapped where it lies there uncompressed (as `numpy.savez` writes it), else read.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or damaged, unpacks to far more than it holds, or holds pickled objects.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
+            _check_sizes(path, archive, set(members.values()))
+            return {name: _member(path, archive, member) for name, member in members.items()}
+    except InputError:
+        raise
+    except Exception as error:  # as above
+        raise InputError(
+            f"{path}: not a whole .npz file of plain arrays ({str(error) or type(error).__name__}); save it with "
+            "numpy.savez, without what is None."
+        ) from None
+
+
+def _member(path: Path, archive: zipfile.ZipFile, member: str) -> np.ndarray:
+    with archive.open(member) as file:
+        about = archive.getinfo(member)
+        if about.compress_type != zipfile.ZIP_STORED:
+            return np.lib.format.read_array(file, allow_pickle=False)
+        shape, fortran, dtype = _read_header(file)
+        if dtype.hasobject or not math.prod(shape):
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
+        inside = file.tell()
+    with open(path, "rb") as raw:
+        raw.seek(about.header_offset + 26)  # of the local header, 30 bytes, whose name and extra field have these sizes
+        name, extra = struct.unpack("<HH", raw.read(4))
+    offset = about.header_offset + 30 + name + extra + inside
+    return np.memmap(path, dtype, "r", offset, shape, order="F" if fortran else "C")
+
+
 def _check_sizes(path: Path, archive: zipfile.ZipFile, wanted: set[str]) -> None:
     """Raise unless every wanted array is as large as its header says, and no decompression bomb."""
     for member in archive.infolist():
@@ -62,10 +103,13 @@ def _check_sizes(path: Path, archive: zipfile.ZipFile, wanted: set[str]) -> None
                 "without compression, with numpy.savez, if it is data."
             )
         with archive.open(member) as file:
-            version = np.lib.format.read_magic(file)
-            read_header = (
-                np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            )
-            shape, _, dtype = read_header(file)
+            shape, _, dtype = _read_header(file)
             if not dtype.hasobject and math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
                 raise ValueError(f"{member.filename} has not the size that its header says")
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether in Fortran's order, and type of the array that follows."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(file)

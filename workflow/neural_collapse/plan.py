@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from .config.runs import DataSize, Run, Study
+from .config.declarations import of_another_library
+from .config.runs import DataSize, Run, Study, published_size
 from .data.sizes import size_of_data
 from .features.extraction import SAMPLE_SIZE
 from .train import networks
@@ -65,7 +66,8 @@ def plan(study: Study, results: Path) -> list[Cost]:
         # Each run is measured, attacked and summarised, and all are collected.
         Cost("metrics", 3 * len(runs) + 1, flops=flops["metrics"]),
         Cost("theory", jobs=len(study.theory) + 1),  # and the table of what the paper proves
-        Cost("figures", jobs=len(study.figures) + 2),  # and table 1, and the claims
+        # And table 1, the claims, and the frames of the moving portrait.
+        Cost("figures", jobs=len(study.figures) + 2 + ("figure-portrait" in study.figures)),
     ]
 
 
@@ -90,6 +92,24 @@ def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[
         "features": each(runs, lambda run, data: epochs * _extraction_flops(run, data)),
         "metrics": each(runs, lambda run, data: attacked * min(attack["images"], data.test) * _attack_flops(run, data)),
     }
+
+
+def check_networks(study: Study, results: Path) -> None:
+    """Build every network of another library once, without weights, to see whether it takes its options and images.
+
+    Those of data of a user's own that are not prepared yet are left for later.
+
+    Raises
+    ------
+    InputError
+        For the first that doesn't.
+    """
+    for run in study.runs:
+        known = (
+            published_size(study.datasets[run.dataset], "") or (results / "datasets" / f"{run.dataset}.json").is_file()
+        )
+        if known and of_another_library(run.network):
+            _cost(run, size_of_data(study, run.dataset, results))
 
 
 @functools.cache
@@ -120,7 +140,7 @@ def network_cost(
 
 
 def _cost(run: Run, data: DataSize) -> NetworkCost:
-    options = tuple(sorted(run.network_options.items()))
+    options = tuple(sorted((key, value) for key, value in run.network_options.items() if key != "weights"))
     return network_cost(run.network, options, channels=data.channels, image_size=data.image_size, classes=data.classes)
 
 

@@ -1,21 +1,24 @@
-"""torchvision, importable beside any torch: use `from neural_collapse.vision import torchvision`.
+"""Makes torchvision importable beside any torch, for whoever imports it after this module.
 
 torchvision's compiled operators are built for one build of torch and do not load beside another, for example PyPI's
-CUDA build of torchvision beside a CPU-only torch. `import torchvision` then fails with "operator torchvision::nms does
-not exist" (pytorch/vision issues 9077 and 9085), though neither its data sets nor its classifiers need an operator.
-Declaring the two operators that it registers itself at import is enough.
+CUDA build of torchvision beside a CPU-only torch. `import torchvision`, and so that of timm or torchmetrics, then fails
+with "operator torchvision::nms does not exist" (pytorch/vision issues 9077 and 9085), though neither its data sets nor
+its classifiers need an operator. Declaring the two operators that it registers itself at import is enough.
 """
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import torch
 
 
 def _operators_load() -> bool:
-    package = Path(importlib.util.find_spec("torchvision").origin).parent
+    found = importlib.util.find_spec("torchvision")
+    if found is None or found.origin is None:
+        return True  # nobody will miss them
     try:
-        for extension in package.glob("_C.*"):
+        for extension in Path(found.origin).parent.glob("_C.*"):
             torch.ops.load_library(extension)
     except OSError:
         return False
@@ -28,6 +31,11 @@ if not _operators_load():
     for _operator in ("nms", "qnms"):
         _declarations.define(f"{_operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-import torchvision  # noqa: E402
 
-__all__ = ["torchvision"]
+def __getattr__(name: str) -> Any:
+    """Torchvision itself, once it is asked for: `from neural_collapse.vision import torchvision`."""
+    if name != "torchvision":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import torchvision
+
+    return torchvision

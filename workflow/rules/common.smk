@@ -5,7 +5,10 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
+import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
@@ -14,7 +17,7 @@ from environments import mixture, pins
 from fingerprint import fingerprint
 from neural_collapse.data.preparation import content_digest, own_path
 from neural_collapse.config.checks import checked
-from neural_collapse.config.declarations import building_module, known_figures
+from neural_collapse.config.declarations import building_module, known_figures, of_another_library
 from neural_collapse.errors import InputError
 from neural_collapse.config.runs import declared_by, load_study, shown_runs, shows_something
 from neural_collapse.storage import write_json
@@ -62,6 +65,32 @@ except InputError as error:
 # be declared by `envvars` is for the user to set; these are set here, again in every job's own process.)
 os.environ["NEURAL_COLLAPSE_DATA"] = CONFIG["data_root"]
 os.environ |= {f"NEURAL_COLLAPSE_PATH_{name}": own["path"] for name, own in STUDY.datasets.items() if own["path"]}
+
+
+def check_networks():
+    """Ask other libraries whether what they build takes the images, before anything is trained."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(config, file)
+        file.flush()
+        plan = [
+            sys.executable,
+            "-m",
+            "neural_collapse",
+            "plan",
+            "--check",
+            "--study",
+            STUDY.name,
+            "--config",
+            file.name,
+        ]
+        environment = os.environ | {"PYTHONPATH": str(WORKFLOW)}
+        checked_plan = subprocess.run(plan, env=environment, text=True, stderr=subprocess.PIPE)
+    if checked_plan.returncode:
+        sys.exit(checked_plan.stderr.strip())
+
+
+if workflow.is_main_process and find_spec("torch") and any(of_another_library(run.network) for run in STUDY.runs):
+    check_networks()
 
 RUNS = {run.name: run for run in STUDY.runs}
 RESULTS = f"results/{STUDY.name}"  # as the rules name files; a module's prefix comes before what they name

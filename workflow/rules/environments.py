@@ -27,7 +27,7 @@ DECIDED_BY = {
     "try_learning_rate": _TORCH,
     "extract_features": _TORCH,
     "attack": _TORCH,
-    "measure": _NUMBERS,
+    "measure_run": _NUMBERS,
     "simulate_central_path": _NUMBERS,
     "check_theory": _NUMBERS,
     "choose_learning_rate": _TABLES,
@@ -37,6 +37,8 @@ DECIDED_BY = {
     "claims": (*_TABLES, "scipy"),
     "table": _TABLES,
     "figure": _PICTURES,
+    "portrait": ("numpy",),
+    "report": (*_TABLES, "scipy", "jinja2", "docutils", "vl-convert-python"),
 }
 """The packages that compute what a step writes."""
 

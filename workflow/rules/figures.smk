@@ -8,11 +8,20 @@ def files_of_figure(figure):
     return [f"{RESULTS}/{layer}/{run}.{suffix}" for layer in layers for run in shown_runs(figure, STUDY.runs)]
 
 
+CAPTIONS = WORKFLOW / "neural_collapse" / "report" / "captions"
+
+
 def caption(figure):
     """Of its own file, and what holds of every figure with a panel a network."""
     panels = ["panels"] if declared_by(figure)["READS"] in ("metrics", "robustness") else []
-    files = [WORKFLOW / "report" / f"{name}.rst" for name in (figure, *panels)]
+    files = [CAPTIONS / f"{name}.rst" for name in (figure, *panels)]
     return "\n".join(file.read_text() for file in files if file.exists())
+
+
+def title_of(figure):
+    """What Snakemake's report calls a figure: the bold beginning of its caption or, without one, its name."""
+    bold = re.match(r"\*\*(.*?)\*\*", caption(figure), re.S)
+    return " ".join(bold[1].split()) if bold else figure
 
 
 MSE_RUNS = [run for run in STUDY.runs if run.loss == "mse"]
@@ -24,14 +33,15 @@ rule figure:
     output:
         pdf=report(
             f"{RESULTS}/figures/{{figure}}.pdf",
+            caption="../report/figure.rst",
             category="Figures",
-            labels={"figure": "{figure}", "format": "pdf"},
+            labels=lambda wildcards: {"figure": title_of(wildcards.figure), "format": "PDF"},
         ),
         png=report(
             f"{RESULTS}/figures/{{figure}}.png",
             caption="../report/figure.rst",
             category="Figures",
-            labels={"figure": "{figure}", "format": "png"},
+            labels=lambda wildcards: {"figure": title_of(wildcards.figure), "format": "PNG"},
         ),
     log:
         f"{LOGS}/figures/{{figure}}.log",
@@ -55,7 +65,13 @@ rule table:
         [f"{RESULTS}/metrics/{run}.csv" for run in MSE_RUNS or STUDY.runs],
     output:
         csv=f"{RESULTS}/tables/table-1.csv",
-        md=report(f"{RESULTS}/tables/table-1.md", caption="../report/table-1.rst", category="Tables"),
+        md=f"{RESULTS}/tables/table-1.md",
+        html=report(
+            f"{RESULTS}/tables/table-1.html",
+            caption="../neural_collapse/report/captions/table-1.rst",
+            category="Tables",
+            labels={"table": "Table 1: test accuracy"},
+        ),
     log:
         f"{LOGS}/tables/table-1.log",
     conda:
@@ -66,7 +82,7 @@ rule table:
     message:
         "Tabulate Table 1"
     shell:
-        STEP + "table --tables {input} --csv {output.csv} --md {output.md} > {log} 2>&1"
+        STEP + "table --tables {input} --csv {output.csv} --md {output.md} --html {output.html} > {log} 2>&1"
 
 
 rule claims:
@@ -75,7 +91,13 @@ rule claims:
         cards=[f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets],
         checks=f"{RESULTS}/theory/checks.csv",
     output:
-        report(f"{RESULTS}/claims.csv", caption="../report/claims.rst", category="Tables"),
+        csv=f"{RESULTS}/claims.csv",
+        html=report(
+            f"{RESULTS}/tables/claims.html",
+            caption="../neural_collapse/report/captions/claims.rst",
+            category="Tables",
+            labels={"table": "The papers' claims"},
+        ),
     log:
         f"{LOGS}/claims.log",
     conda:
@@ -86,5 +108,24 @@ rule claims:
     message:
         "Check the paper's claims"
     shell:
-        STEP
-        + "claims --tables {input.tables} --cards {input.cards} --checks {input.checks} --output {output} > {log} 2>&1"
+        STEP + "claims --tables {input.tables} --cards {input.cards} --checks {input.checks} "
+        "--output {output.csv} --html {output.html} > {log} 2>&1"
+
+
+# What the report moves, of the same files as the figure.
+rule portrait:
+    input:
+        files_of_figure("figure-portrait"),
+    output:
+        f"{RESULTS}/figures/figure-portrait.json",
+    log:
+        f"{LOGS}/figures/portrait.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("portrait"),
+        environment=pins("steps.portrait"),
+    message:
+        "Project the features for the moving portrait"
+    shell:
+        STEP + "portrait {input} --output {output} > {log} 2>&1"

@@ -45,6 +45,7 @@ LAYERS = {
         *made_by(rules.figure, figure=STUDY.figures),
         *made_by(rules.table),
         *made_by(rules.claims),
+        *MOVING,
     ],
 }
 

@@ -10,12 +10,12 @@ rule measure:
     params:
         identity=identity,
         weight_decay=lambda wildcards: RUNS[wildcards.run].settings["weight_decay"],
-        code=code("measure"),
-        environment=pins("steps.measure"),
+        code=code("measure_run"),
+        environment=pins("steps.measure_run"),
     message:
         "Measure {wildcards.run}"
     shell:
-        STEP + "measure {input} {params.identity} --weight-decay {params.weight_decay} "
+        STEP + "measure-run {input} {params.identity} --weight-decay {params.weight_decay} "
         "--output {output} > {log} 2>&1"
 
 
@@ -73,7 +73,8 @@ rule collect:
         of_every_run("metrics", "csv"),
         of_every_run("robustness", "csv"),
     output:
-        f"{RESULTS}/metrics.csv",
+        table=f"{RESULTS}/metrics.csv",
+        curves=f"{RESULTS}/metrics/curves.csv",
     log:
         f"{LOGS}/collect.log",
     conda:
@@ -84,4 +85,4 @@ rule collect:
     message:
         "Collect the measures of all runs"
     shell:
-        STEP + "collect {input} --output {output} > {log} 2>&1"
+        STEP + "collect {input} --output {output.table} --curves {output.curves} > {log} 2>&1"

@@ -261,7 +261,7 @@ class Records:
 
     def _project(self, path: str, content: dict[str, Any] | None) -> None:
         """Give Snakemake a record, or one that fits no job: a file without any it takes for current."""
-        content = {"params": ["unknown"]} if content is None else content
+        content = {"rule": "unknown", "params": ["unknown"]} if content is None else content
         record = MetadataRecord(record_format_version=KNOWN_FORMAT, incomplete=False, **content)
         if self._snakemake._read_record(path) != record:
             self._snakemake._write_record(path, record)

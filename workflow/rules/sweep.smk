@@ -25,12 +25,15 @@ rule try_learning_rate:
             "try_learning_rate", STUDY.swept[wildcards.pair], f"train.losses.{STUDY.swept[wildcards.pair].loss}"
         ),
         environment=lambda wildcards: pins_of_run("try_learning_rate", STUDY.swept[wildcards.pair]),
+        weights=lambda wildcards: weights_of(
+            STUDY.swept[wildcards.pair], f"{RESULTS}/sweep/{wildcards.pair}/{wildcards.rate}.csv"
+        ),
         resume=f"{PLACE}/resume/{{pair}}/{{rate}}",  # no run's folder: those end in the seed
     message:
         "Try learning rate {wildcards.rate} for {wildcards.pair}"
     shell:
         "{{ {params.images} exec " + STEP + "try-learning-rate --data {params.data} {params.settings} "
-        "--resume {params.resume} --code-version {params.code:q} --stop-with-parent $PPID "
+        "--resume {params.resume} --code-version {params.code:q}{params.weights} --stop-with-parent $PPID "
         "--output {output}; }} >> {log} 2>&1"
 
 

@@ -7,6 +7,18 @@ def training_settings(run):
     return settings
 
 
+def weights_of(run, output):
+    """The content of the file of weights that a training starts from, if any; where it is absent, what is recorded."""
+    file = Path(run.network_options.get("weights", "")).expanduser()
+    if file.is_file():
+        return f"weights-{content_digest(file)}"
+    recorded = Path(PLACE) / "provenance" / f"{'train' if output.endswith('history.csv') else 'sweep'}.json"
+    if file.name and recorded.is_file():
+        made = [json.dumps(job) for job in json.loads(recorded.read_text())["jobs"] if output in job["outputs"]]
+        return next((found for job in made for found in re.findall("weights-[0-9a-f]{64}", job)), "")
+    return ""
+
+
 def chosen_learning_rate(wildcards):
     pair = RUNS[wildcards.run].pair
     return f"{RESULTS}/sweep/{pair}.json" if pair in STUDY.swept else []
@@ -37,6 +49,7 @@ rule train_network:
         settings=lambda wildcards: flags(training_settings(RUNS[wildcards.run])),
         code=lambda wildcards: code_of_run("train", RUNS[wildcards.run], f"train.losses.{RUNS[wildcards.run].loss}"),
         environment=lambda wildcards: pins_of_run("train", RUNS[wildcards.run]),
+        weights=lambda wildcards: weights_of(RUNS[wildcards.run], f"{RESULTS}/checkpoints/{wildcards.run}/history.csv"),
         checkpoints=subpath(output.history, parent=True),
         measured=STUDY.measured_epochs,
         resume=f"{PLACE}/resume/{{run}}",
@@ -48,5 +61,5 @@ rule train_network:
     shell:
         "{{ {params.images} exec " + STEP + "train --data {params.data} {params.settings} "
         "{params.learning_rate} --checkpoints {params.checkpoints} --history {output.history} "
-        "--measured-epochs {params.measured} --resume {params.resume} --code-version {params.code:q} "
+        "--measured-epochs {params.measured} --resume {params.resume} --code-version {params.code:q}{params.weights} "
         "--stop-with-parent $PPID; }} >> {log} 2>&1"

@@ -194,9 +194,14 @@ def check_schedule(where: str, settings: dict[str, Any]) -> None:
         raise InputError(f"{where}warmup_epochs: {settings['warmup_epochs']} must be less than the {epochs} epochs.")
 
 
+_ANY_OPTION = {"type": ["string", "number", "boolean"]}
+
+
 def check_network_options(where: str, family: str, options: dict[str, Any]) -> None:
     """Raise InputError, one sentence that begins with `where`, for an option that a family of networks has not."""
     allowed = options_of_family(family)
+    if allowed is None:
+        allowed = {key: _ANY_OPTION for key in options if key.isidentifier()}
     for key, value in options.items():
         if key not in allowed:
             raise InputError(f"{where}: {unknown('option', key, allowed)}")

@@ -76,10 +76,12 @@ def known_networks() -> list[str]:
 
 
 def family_and_depth(network: str) -> tuple[str, int | str]:
-    """The module that builds a network, and what it has to be told: the depth, or torchvision's name."""
+    """The module that builds a network, and what it has to be told: the depth, or another library's name."""
     parts = re.fullmatch(r"([a-z][a-z_]*)([0-9]+)", network)
     if parts and parts[1] in modules("train.networks"):
         return parts[1], int(parts[2])
+    if network.startswith("timm_"):
+        return "timm_model", network.removeprefix("timm_")
     return "torchvision_model", network
 
 
@@ -88,8 +90,16 @@ def building_module(network: str) -> str:
     return family_and_depth(network)[0]
 
 
-def options_of_family(name: str) -> dict[str, dict[str, Any]]:
-    """The options of a network module's `build` that a user may set, each with the JSON schema of its values."""
+def of_another_library(network: str) -> bool:
+    """Whether a network comes from another library, which alone knows its options and the images that it takes."""
+    return options_of_family(building_module(network)) is None
+
+
+def options_of_family(name: str) -> dict[str, dict[str, Any]] | None:
+    """The options of a network module's `build` that a user may set, each with the JSON schema of its values.
+
+    None where they are another library's, which knows them once it builds the network.
+    """
     return literals(f"train.networks.{name}")["OPTIONS"]
 
 

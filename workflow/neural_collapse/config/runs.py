@@ -189,7 +189,8 @@ def published_size(settings: dict[str, Any], where: str) -> DataSize | None:
                 f"are {test} of {classes} classes."
             )
         test = classes * settings["test_per_class"]
-    return DataSize(published["channels"], published["image_size"] + 2 * settings["padding"], classes, train, test)
+    image_size = (settings["resize"] or published["image_size"]) + 2 * settings["padding"]
+    return DataSize(published["channels"], image_size, classes, train, test)
 
 
 def declared_by(figure: str) -> dict[str, Any]:
@@ -231,13 +232,15 @@ def _check_network(where: str, name: str, options: dict[str, Any]) -> None:
     models = torchvision_models() or frozenset()
     possible = re.fullmatch("[a-z0-9_]{1,64}", name) if not models else name in models
     of_torchvision = building_module(name) == "torchvision_model" and possible
-    if name not in known_networks() and not of_torchvision:
+    of_timm = re.fullmatch("timm_[a-z0-9_]{1,59}", name)  # which of them there are shows once it is loaded
+    if name not in known_networks() and not of_torchvision and not of_timm:
         known = ", ".join(known_networks())
         name = shortened(name, 80)
         guess = difflib.get_close_matches(name, [*known_networks(), *models], n=1)
         hint = f" (did you mean '{guess[0]}'?)" if guess else ""
         raise InputError(
-            f"{where}: no network named '{name}'{hint}; known: {known}, and the classifiers of torchvision.models."
+            f"{where}: no network named '{name}'{hint}; known: {known}, the classifiers of torchvision.models and, "
+            "after `timm_`, those of timm."
         )
     check_network_options(f"{where}.{name}", building_module(name), options)
 
@@ -250,7 +253,7 @@ def _check_fit(where: str, network: str, batch_size: int, size: DataSize) -> Non
     if size.image_size < smallest:
         raise InputError(
             f"{where}: {network} needs images of at least {smallest} pixels a side, but they have {size.image_size}; "
-            "set `padding` of the data set."
+            "set `resize` or `padding` of the data set."
         )
 
 
@@ -278,6 +281,7 @@ def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
         "path": None,
         "train_per_class": own["TRAIN_PER_CLASS"],
         "test_per_class": None,
+        "resize": None,
         "padding": own["PADDING"],
     }
     return of_source | defaults(config_schema()["$defs"]["dataset"]["properties"]) | given

@@ -24,7 +24,8 @@ _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "mean",
 class Dataset:
     """Train and test examples as every later step reads them.
 
-    Images are uint8 (N, C, H, W) with values 0 to 255, square, sub-sampled and padded; labels are int64 (N,) and name
+    Images are uint8 (N, C, H, W) with values 0 to 255, square, sub-sampled and padded; or features, float32
+    (N, P, 1, 1). Labels are int64 (N,) and name
     places in `class_names`. `mean` and `std`, float64 (C,), are each channel's over the pixels of all train images, in
     units where 255 is 1.
     """
@@ -64,7 +65,10 @@ def _is_whole(arrays: dict[str, np.ndarray], classes: int) -> bool:
     train, test = arrays["train_images"], arrays["test_images"]
     mean, std = arrays["mean"], arrays["std"]
     return (
-        train.dtype == test.dtype == np.uint8
+        (
+            train.dtype == test.dtype == np.uint8
+            or (train.dtype == test.dtype == np.float32 and train.shape[2:] == (1, 1))
+        )
         and train.ndim == test.ndim == 4
         and train.shape[1:] == test.shape[1:]
         and train.shape[2] == train.shape[3] > 0
@@ -86,7 +90,7 @@ def standardise(images: torch.Tensor, mean: np.ndarray | torch.Tensor, std: np.n
 
     Parameters
     ----------
-    images: uint8 (N, C, H, W), on any device and in any memory format.
+    images: uint8 (N, C, H, W), or features float32 (N, P, 1, 1), on any device and in any memory format.
     mean: float64 (C,), as in `Dataset`. A tensor on the images' device spares the transfer (and so lets the call
         be part of a captured CUDA graph).
     std: float64 (C,), likewise.
@@ -101,4 +105,4 @@ def standardise(images: torch.Tensor, mean: np.ndarray | torch.Tensor, std: np.n
         torch.as_tensor(value, dtype=torch.float32, device=images.device).view(-1, 1, 1)
         for value in (255 * mean, 1 / (255 * std))
     )
-    return images.float().sub_(offset).mul_(scale)
+    return images.to(torch.float32, copy=True).sub_(offset).mul_(scale)

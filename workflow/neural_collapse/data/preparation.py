@@ -5,8 +5,10 @@ own data is; `root`: the folder of torchvision's data sets), and the literals PA
 uses unless its configuration says otherwise.
 """
 
+import dataclasses
 import hashlib
 import importlib
+import inspect
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from .dataset import Dataset
 class RawDataset:
     """A source's examples as published: images uint8 (N, C, H, W), square; labels integers (N,) in 0..C-1.
 
+    Features that are no image are float32 (N, P, 1, 1), P channels of one pixel.
     Without test examples (None) the source is one pool, and whatever sub-sampling does not take for training is the
     test set.
     """
@@ -34,8 +37,10 @@ class RawDataset:
     class_names: tuple[str, ...]
 
 
-def load(source: str, *, path: str | Path | None = None, root: str | Path | None = None) -> RawDataset:
-    """Read the source named `source`.
+def load(
+    source: str, *, path: str | Path | None = None, root: str | Path | None = None, resize: int | None = None
+) -> RawDataset:
+    """Read the source named `source`; where its images may differ in size, with `resize` scaled to one (`resized`).
 
     Raises
     ------
@@ -44,7 +49,9 @@ def load(source: str, *, path: str | Path | None = None, root: str | Path | None
     """
     if source not in modules("data.sources"):
         raise InputError(f"no source of data is named '{source}'; known: {', '.join(modules('data.sources'))}.")
-    return importlib.import_module(f".sources.{source}", __package__).load(path=path, root=root)
+    read = importlib.import_module(f".sources.{source}", __package__).load
+    scales = {"resize": resize} if "resize" in inspect.signature(read).parameters else {}
+    return read(path=path, root=root, **scales)
 
 
 def own_path(path: str | Path) -> Path:
@@ -94,6 +101,7 @@ def prepare(
     name: str,
     train_per_class: int | Literal["all"],
     test_per_class: int | Literal["all"] = "all",
+    resize: int | None = None,
     padding: int,
     seed: int,
 ) -> Dataset:
@@ -105,6 +113,7 @@ def prepare(
     name: what the configuration calls the data set; errors name it.
     train_per_class: how many train examples of each class to keep, or "all" to leave the train set as it is.
     test_per_class: the same of the test set, which the paper leaves whole.
+    resize: pixels a side to scale every image to, before anything else (`resized`); None leaves them.
     padding: pixels of zeros around every image, put there before the statistics are taken.
     seed: decides which examples are kept; the same seed gives the same bytes.
 
@@ -114,6 +123,16 @@ def prepare(
         Where the examples are not as RawDataset says, a class has too few of them, or nothing is left to
         test on.
     """
+    if resize is not None:
+        raw = dataclasses.replace(
+            raw,
+            train_images=_resized(raw.train_images, resize),
+            test_images=None if raw.test_images is None else _resized(raw.test_images, resize),
+        )
+    if raw.train_images.dtype == np.float32 and (resize or padding):
+        raise InputError(
+            f"data set '{name}': features are no images, which `resize` and `padding` are for; take them out."
+        )
     classes = len(raw.class_names)
     if classes < 2:
         raise InputError(f"data set '{name}': there must be at least two classes, but there is {classes}.")
@@ -154,6 +173,31 @@ def prepare(
     )
 
 
+def resized(images: np.ndarray, size: int) -> np.ndarray:
+    """The middle square of images, uint8 (N, C, H, W), scaled to (N, C, size, size) by a triangle filter, as bilinear.
+
+    The filter is as wide as what becomes one pixel, so that a smaller image has no aliases.
+    """
+    side = min(images.shape[2:])
+    top, left = ((length - side) // 2 for length in images.shape[2:])
+    if side == size or not side:
+        return images[:, :, top : top + side, left : left + side]
+    scale = side / size
+    centres = (np.arange(size) + 0.5) * scale
+    away = np.abs(np.arange(side) + 0.5 - centres[:, None]) / max(scale, 1)
+    weights = np.maximum(1 - away, 0)
+    weights /= weights.sum(1, keepdims=True)
+    small = np.empty((*images.shape[:2], size, size), dtype=np.uint8)
+    for index, image in enumerate(images[:, :, top : top + side, left : left + side]):
+        small[index] = np.rint(weights @ image @ weights.T)
+    return small
+
+
+def _resized(images: np.ndarray, size: int) -> np.ndarray:
+    """Images, scaled; what are none are left to be refused."""
+    return resized(images, size) if images.ndim == 4 and images.dtype == np.uint8 else images
+
+
 def balanced_sample(labels: np.ndarray, per_class: int, seed: int) -> np.ndarray:
     """Choose `per_class` examples of every class, without replacement; int64 indices in the order of the data.
 
@@ -172,12 +216,15 @@ def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Parameters
     ----------
-    images: uint8 (N, C, H, W).
+    images: uint8 (N, C, H, W), or features float32 (N, P, 1, 1), whose statistics are given in the same units.
 
     Returns
     -------
-    float64 (C,) twice. Sums are whole numbers, so only the last division and root round.
+    float64 (C,) twice. Of images, sums are whole numbers, so only the last division and root round.
     """
+    if images.dtype == np.float32:  # features
+        features = images[:, :, 0, 0].astype(np.float64) / 255
+        return features.mean(0), features.std(0)
     counts = np.zeros((images.shape[1], 256), dtype=np.int64)
     # Counting turns every pixel into eight bytes, so count a part of the images at a time.
     for start in range(0, len(images), 1024):
@@ -194,8 +241,10 @@ def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _check(split: str, images: np.ndarray, labels: np.ndarray, name: str, class_names: tuple[str, ...]) -> None:
     """Raise InputError unless one split is what RawDataset promises, with every class in it."""
     where = f"data set '{name}': {split}"
-    if images.dtype != np.uint8:
+    if images.dtype != np.uint8 and not (images.dtype == np.float32 and images.shape[2:] == (1, 1)):
         raise InputError(f"{where} images are {images.dtype}, but must be uint8 with values 0 to 255.")
+    if images.dtype == np.float32 and not np.isfinite(images).all():
+        raise InputError(f"{where} features: all numbers must be finite (and fit float32).")
     if images.ndim != 4 or images.shape[2] != images.shape[3] or 0 in images.shape[1:]:
         raise InputError(f"{where} images have the shape {images.shape}, but must be square: (N, C, H, H), H > 0.")
     if labels.shape != (len(images),):

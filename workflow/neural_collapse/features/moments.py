@@ -11,25 +11,46 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from ..errors import InputError
 from ..storage import read_arrays, write_arrays
-from .products import add_squares, product
+from .decisions import MANY, Decisions
+from .products import add_squares
+
+WEIGHTINGS = ("class", "sample")  # every class weighs the same, or every example
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """First and second moments of the features of C classes, float64; every class weighs the same.
+    """First and second moments of the features of C classes, float64; every class weighs the same where not told.
 
     class_means: mu_c, (C, P).
     within_class_covariance: Sigma_W = Ave_c Ave_i (h - mu_c)(h - mu_c)^T, (P, P); or its eigenvalues (P,), with the
         class means in the coordinates along its eigenvectors.
     class_variances: v_c = Ave_i ‖h - mu_c‖², (C,); their mean is the trace of Sigma_W.
+    class_weights: (C,), what each class counts in every Ave_c, summing to 1: its share of the examples where every
+        example weighs the same. None: 1/C.
     """
 
     class_means: np.ndarray
     within_class_covariance: np.ndarray
     class_variances: np.ndarray
+    class_weights: np.ndarray | None = None
+
+    @property
+    def weights(self) -> np.ndarray:
+        """What each class counts, (C,)."""
+        classes = len(self.class_means)
+        return np.full(classes, 1 / classes) if self.class_weights is None else self.class_weights
+
+    @property
+    def global_mean(self) -> np.ndarray:
+        """mu_G = Ave_c mu_c, (P,)."""
+        if self.class_weights is None:
+            return self.class_means.mean(0)
+        first = self.class_means[0]  # so that equal means have exactly that mean
+        return first + self.class_weights @ (self.class_means - first)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,20 +116,22 @@ class Snapshot:
     batch_statistics: BatchStatistics | None = None
 
 
-def class_moments(features: np.ndarray, labels: np.ndarray, classes: int) -> Moments:
-    """Moments of features (N, P), any real dtype, in memory, in two centred passes; labels (N,) in 0..classes-1.
+def class_moments(features: np.ndarray, labels: np.ndarray, classes: int, weighting: str = "class") -> Moments:
+    """Moments of features (N, P), any real dtype, in two centred passes; labels (N,) in 0..classes-1.
 
-    Beside the features it needs the memory of one P x P matrix and of some rows. Every class needs an example.
+    Every class weighs the same, or with the `weighting` "sample" every example. Beside the features it needs the memory
+    of one P x P matrix, of the class means and of some rows. Every class needs an example.
     """
     counts = np.bincount(labels, minlength=classes)
-    sums = np.zeros((classes, features.shape[1]))
+    means = np.zeros((classes, features.shape[1]))
     for rows, chunk in _chunks(features):
-        sums += product(np.eye(classes)[labels[rows]].T, chunk)
-    means = sums / counts[:, None]
+        present, sums = _class_sums(labels[rows], chunk)
+        means[present] += sums
+    means /= counts[:, None]
 
     covariance = np.zeros((features.shape[1],) * 2, order="F")
     squares = np.zeros(classes)
-    scale = 1 / np.sqrt(classes * counts)
+    scale = 1 / np.sqrt(classes * counts) if weighting == "class" else np.full(classes, 1 / np.sqrt(len(labels)))
     for rows, residuals in _chunks(features):
         residuals -= means[labels[rows]]
         squares += np.bincount(labels[rows], _squared_norms(residuals), minlength=classes)
@@ -116,11 +139,23 @@ def class_moments(features: np.ndarray, labels: np.ndarray, classes: int) -> Mom
         covariance = add_squares(covariance, residuals)
     for row in range(1, len(covariance)):
         covariance[row, :row] = covariance[:row, row]
-    return Moments(means, covariance, squares / counts)
+    return Moments(means, covariance, squares / counts, None if weighting == "class" else counts / len(labels))
+
+
+def _class_sums(labels: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The classes that are there, in order, and the sum of the rows (n, P) of each: no more work for more classes."""
+    order = np.argsort(labels, kind="stable")
+    present, starts = np.unique(labels[order], return_index=True)
+    members = csr_array((np.ones(len(rows)), order, np.append(starts, len(rows))), shape=(len(present), len(rows)))
+    return present, members @ rows
 
 
 def example_measures(
-    features: np.ndarray, labels: np.ndarray, centres: np.ndarray, weight: np.ndarray, bias: np.ndarray
+    features: np.ndarray,
+    labels: np.ndarray,
+    centres: np.ndarray,
+    weight: np.ndarray | None = None,
+    bias: np.ndarray | None = None,
 ) -> dict[str, float]:
     """The measures that every example decides for itself.
 
@@ -128,52 +163,56 @@ def example_measures(
     ----------
     features: (N, P), any real dtype; labels: (N,) int.
     centres: (C, P), class means: those of the train set, for either split.
-    weight, bias: W (C, P), b (C,).
+    weight, bias: W (C, P), b (C,); without W, what needs it is left out.
 
     Returns
     -------
+    `ncc_error`          share of examples with argmin_c ‖h - centre_c‖ != label
     `error`              share of examples with argmax_c(<w_c, h> + b_c) != label
     `ncc_mismatch`       share of examples with argmax_c(<w_c, h> + b_c) != argmin_c ‖h - centre_c‖ (PHD, NC4)
     `cosine_margin`      mean over classes of the mean over the class's examples of
                          cos(h - g, w_label) - max_{c != label} cos(h - g, w_c), with g the centres' mean: the
                          sample margin of Zhou et al. (arXiv 2206.11589), centred; C/(C-1) at collapse
     `cosine_margin_min`  the smallest of them
+    `error__class_weighted`, `ncc_error__class_weighted`, `ncc_mismatch__class_weighted`
+                         where the classes' counts differ: the mean over classes of the share of the class's examples
+    `cosine_margin__sample_weighted`
+                         where the classes' counts differ: the mean over all examples
     """
-    classes = len(weight)
-    centre = centres.mean(0)
-    norms = np.linalg.norm(weight, axis=1)
-    wrong = mismatched = 0
-    margins = np.empty(len(features))
-    for rows, centred in _chunks(features):
-        centred -= centre
+    classes = len(centres)
+    counts = np.bincount(labels, minlength=classes)
+    found = Decisions(centres, weight, bias)
+    wrong = {"ncc_error": np.empty(len(features), dtype=bool)}
+    if weight is not None:
+        wrong |= {"error": np.empty(len(features), dtype=bool), "ncc_mismatch": np.empty(len(features), dtype=bool)}
+        margins = np.empty(len(features))
+    for rows, chunk in _chunks(features, classes):
         truth = labels[rows]
-        scores = product(centred, weight.T)
-        decided = (scores + (weight @ centre + bias)).argmax(1)
-        wrong += np.count_nonzero(decided != truth)
-        mismatched += np.count_nonzero(decided != _nearest(centred, centres - centre))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            cosines = scores / norms / np.sqrt(_squared_norms(centred))[:, None]
-        own = cosines[np.arange(len(truth)), truth]
-        cosines[np.arange(len(truth)), truth] = -np.inf
-        margins[rows] = own - cosines.max(1)
-    class_margins = np.bincount(labels, margins, minlength=classes) / np.bincount(labels, minlength=classes)
-    return {
-        "error": wrong / len(features),
-        "ncc_mismatch": mismatched / len(features),
-        "cosine_margin": float(class_margins.mean()),
-        "cosine_margin_min": float(margins.min()),
-    }
+        chunk -= found.centre
+        nearest = found.nearest(chunk)
+        wrong["ncc_error"][rows] = nearest != truth
+        if weight is not None:
+            decided, margins[rows] = found.linear(chunk, truth)
+            wrong["error"][rows] = decided != truth
+            wrong["ncc_mismatch"][rows] = decided != nearest
+    measures: dict[str, float] = {name: int(values.sum()) / len(features) for name, values in wrong.items()}
+
+    def class_mean(of_example: np.ndarray) -> float:
+        return float((np.bincount(labels, of_example, minlength=classes) / counts).mean())
+
+    if weight is not None:
+        measures |= {"cosine_margin": class_mean(margins), "cosine_margin_min": float(margins.min())}
+    if counts.min() < counts.max():
+        measures |= {f"{name}__class_weighted": class_mean(of_example) for name, of_example in wrong.items()}
+        if weight is not None:
+            measures["cosine_margin__sample_weighted"] = float(margins.mean())
+    return measures
 
 
 def nearest_centres(features: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """argmin_c ‖h - centre_c‖, (N,) int64, of features (N, P), any real dtype, and centres (C, P)."""
-    centre = centres.mean(0)
-    return np.concatenate([_nearest(chunk - centre, centres - centre) for _, chunk in _chunks(features)])
-
-
-def _nearest(centred: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """argmin_c ‖h - centre_c‖ of features and centres about the same point near both, where no digits cancel."""
-    return (product(centred, centres.T) - (centres**2).sum(1) / 2).argmax(1)
+    found = Decisions(centres)
+    return np.concatenate([found.nearest(chunk - found.centre) for _, chunk in _chunks(features, len(centres))])
 
 
 def write_snapshots(path: str | Path, epochs: list[int], snapshots: dict[str, list[Snapshot]]) -> None:
@@ -249,9 +288,14 @@ def _squared_norms(rows: np.ndarray) -> np.ndarray:
     return np.linalg.vecdot(rows, rows)
 
 
-def _chunks(features: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Some rows at a time, and a copy of them in float64: 1 MB, to stay in cache, or what keeps products fast."""
+def _chunks(features: np.ndarray, classes: int = 0) -> Iterator[tuple[slice, np.ndarray]]:
+    """Some rows at a time, and a copy of them in float64: 1 MB, to stay in cache, or what keeps products fast.
+
+    With `classes`, each row is to be multiplied with as many others: at most 32 MB of float32 products.
+    """
     step = max(2**17 // features.shape[1], 384)
+    if classes >= MANY:
+        step = max(min(2**23 // classes, 512), 64)
     for start in range(0, len(features), step):
         rows = slice(start, start + step)
         yield rows, features[rows].astype(np.float64)

@@ -15,6 +15,12 @@ def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return blas.dgemm(1.0, first, second, trans_a=first_transposed, trans_b=second_transposed).T
 
 
+def single_product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The product left @ right, float32."""
+    (first, first_transposed), (second, second_transposed) = columns(right.T), columns(left.T)
+    return blas.sgemm(1.0, first, second, trans_a=first_transposed, trans_b=second_transposed).T
+
+
 def add_squares(upper: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """`upper`, (P, P), plus sum_i x_i x_i^T over the rows x_i of (n, P), float64, in the upper triangle alone.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -20,6 +20,7 @@ READS = "features"
 _CLASSES = 3  # span a plane
 _EPOCHS = 5  # shown of a run
 _PANEL = 1.4  # inches
+_MOVING = 60  # examples of each class in the moving portrait
 _REACH = 1.7  # of a panel, in norms of the class means
 _COLORS = (CLASS_MEANS.color, CLASSIFIERS.color, THIRD.color)
 
@@ -88,6 +89,37 @@ def projected(sample: Sample) -> dict[str, np.ndarray]:
         "classifiers": classifiers @ plane / np.linalg.norm(classifiers, axis=1).mean(),
         "examples": (sample.coordinates[sample.labels < count] - centre) @ plane / scale,
     }
+
+
+def frames(portraits: Sequence[Portrait]) -> dict[str, Any]:
+    """Every measured epoch of each run, projected as in the figure and rounded to what a screen shows, for animation.
+
+    `runs`: a table each with `run`, `epochs`, `labels` of the examples, and by epoch `examples`, `class_means` and
+    `classifiers`, each a list of x and y. Of each class the first `_MOVING` sampled examples are there.
+    """
+    found = []
+    for portrait in portraits:
+        epochs = sorted(portrait.samples)
+        sample = portrait.samples[epochs[0]]
+        labels = sample.labels[sample.labels < _CLASSES]
+        kept = np.concatenate([np.flatnonzero(labels == class_)[:_MOVING] for class_ in range(_CLASSES)])
+        points = [projected(portrait.samples[epoch]) for epoch in epochs]
+        found.append(
+            {
+                "run": portrait.run,
+                "epochs": epochs,
+                "labels": labels[kept].tolist(),
+                "examples": [_rounded(of["examples"][kept]) for of in points],
+                "class_means": [_rounded(of["class_means"]) for of in points],
+                "classifiers": [_rounded(of["classifiers"]) for of in points],
+            }
+        )
+    count = max((len(run["class_means"][0]) for run in found), default=_CLASSES)
+    return {"runs": found, "reach": _REACH, "corners": _rounded(simplex(count))}
+
+
+def _rounded(points: np.ndarray) -> list[list[float]]:
+    return points.round(3).tolist()
 
 
 def simplex(count: int) -> np.ndarray:

@@ -24,7 +24,7 @@ def with_laws(table: pd.DataFrame, laws: Sequence[str]) -> pd.DataFrame:
         for epoch, spectrum in spectra.iterrows()
         for measure, value in _rows(name, spectrum)
     ]
-    return pd.concat([table, pd.DataFrame(rows, columns=COLUMNS)], ignore_index=True)
+    return pd.concat([table, pd.DataFrame(rows, columns=COLUMNS)], ignore_index=True) if rows else table
 
 
 def _rows(name: str, spectrum: pd.Series) -> list[tuple[str, float]]:

@@ -4,7 +4,8 @@ The grid has a row a family of networks and a column a data set, as in the paper
 networks of a single data set stand side by side. Losses share a panel where a figure compares them; in every other
 figure each has rows of its own. Every panel shows the median over the seeds and a band from the least to the greatest.
 Epochs are on a linear axis, as in the papers: the terminal phase of training, which they are about, takes up its share
-of the width, where a logarithmic axis would squeeze it against the right edge.
+of the width, where a logarithmic axis would squeeze it against the right edge. Where every run has one epoch alone,
+networks take their place: points side by side, in a panel a data set.
 """
 
 import io
@@ -22,10 +23,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-from ..errors import InputError
-from ..metrics.tables import DATASETS, FAMILIES, LOSSES, family, order, runs, title, zero_error_epoch
+from ..errors import InputError, shortened
+from ..metrics.tables import DATASETS, FAMILIES, LOSSES, RunKey, family, order, runs, title, zero_error_epoch
 from ..storage import whole_file
 
 # The font comes with matplotlib, so a picture looks (and its bytes are) the same on every machine; type 42 embeds
@@ -128,7 +129,7 @@ def loss_curves(table: pd.DataFrame, measure: str, split: str = "train", *, poin
     curves = []
     for loss, look in zip(_losses(table), itertools.cycle(_LOSSES), strict=False):
         drawn = replace(look, linestyle="", marker="D", filled=False) if points else look
-        curves.append(Curve(f"{title(loss)}, {points}" if points else title(loss), measure, drawn, loss, split))
+        curves.append(Curve(", ".join(filter(None, [title(loss), points])), measure, drawn, loss, split))
     return curves
 
 
@@ -149,24 +150,79 @@ def draw_grid(
     if loss:
         table = table[table.loss == loss]
     measures = ", ".join(dict.fromkeys(drawn.measure for drawn in curves)) or "value"
-    curves = [drawn for drawn in curves if drawn.measure in set(table.measure)]
+    if len(table) and not (table.split == "train").any():
+        tested = {(drawn.measure, drawn.loss) for drawn in curves if drawn.split == "test"}
+        curves = [
+            replace(drawn, split="test")
+            for drawn in curves
+            if drawn.split == "test" or (drawn.measure, drawn.loss) not in tested
+        ]
+        ylabel = f"{ylabel}, test data" if "test" not in ylabel else ylabel
+    splits = " or ".join(dict.fromkeys(drawn.split for drawn in curves)) or "any"
+    curves = [drawn for drawn in curves if len(_rows(table, drawn, log=log))]
     if not curves:
-        raise InputError(f"the tables hold no {measures} of a run{f' with loss {loss}' * bool(loss)}: nothing to draw.")
+        of = f"{' above 0' * log} on {splits} data of a run{f' with loss {loss}' * bool(loss)}"
+        raise InputError(f"the tables hold no {measures}{of}: nothing to draw.")
     compare = any(drawn.loss for drawn in curves)
     losses = _losses(table)
+    if table.groupby(list(RunKey._fields)).epoch.nunique().max() == 1:
+        return _draw_networks(table, curves, ylabel=ylabel, log=log, apart=not (compare or loss))
     with matplotlib.rc_context(STYLE):
         figure, panels = _panels(table, apart=not (compare or loss))
         marked = set()
         for axes, cell in panels:
             for drawn in curves:
                 _draw_curve(axes, cell, drawn, log=log)
-            marked |= _mark_zero_error(axes, cell, losses if compare else [])
+            if axes.lines:
+                marked |= _mark_zero_error(axes, cell, losses if compare else [])
         for axes, cell in panels:  # once all are drawn, for the panels of a row share their limits
             _finish_panel(axes, cell, log=log)
         figure.supxlabel("epoch", fontsize=STYLE["axes.labelsize"])
         figure.supylabel(ylabel, fontsize=STYLE["axes.labelsize"])
         _legend(figure, curves, losses if compare else [], marked)
     return figure
+
+
+def _draw_networks(table: pd.DataFrame, curves: Sequence[Curve], *, ylabel: str, log: bool, apart: bool) -> Figure:
+    """Networks that were measured once each, side by side: a panel a data set, and with `apart` a loss."""
+    table = table.assign(block=table.loss if apart else "")
+    cells = [cell for _, cell in table.groupby(["dataset", "block"], sort=False)]
+    cells.sort(key=lambda cell: (order(cell.dataset.iloc[0], DATASETS), order(cell.block.iloc[0], LOSSES)))
+    with matplotlib.rc_context(STYLE):
+        width = max(3.5, sum(0.9 + 0.35 * cell.network.nunique() for cell in cells))
+        figure = Figure(figsize=(min(width, _PAGE_WIDTH), 2.6), layout="constrained")
+        grid = figure.subplots(1, len(cells), sharey=True, squeeze=False)[0]
+        for axes, cell in zip(grid, cells, strict=True):
+            shown = {network for drawn in curves for network in _rows(cell, drawn, log=log).network}
+            networks = list(dict.fromkeys(run.network for run, _ in runs(cell) if run.network in shown))
+            for drawn in curves:
+                values = _rows(cell, drawn, log=log).groupby("network").value.agg(["median", "min", "max"])
+                values = values.reindex([network for network in networks if network in values.index])
+                places = [networks.index(network) for network in values.index]
+                axes.plot(places, values["median"], **_point(drawn.look).of_line(), markersize=4, zorder=3)
+                axes.vlines(places, values["min"], values["max"], color=drawn.look.color, alpha=0.5)
+            axes.set_title(", ".join(filter(None, (title(cell.dataset.iloc[0]), title(cell.block.iloc[0])))))
+            names = [shortened(title(network), 24) for network in networks]
+            crowded = max(map(len, names)) * len(names) > 24
+            axes.set_xticks(range(len(names)), names, rotation=30 * crowded, ha="right" if crowded else "center")
+            axes.set_xlim(-0.5, len(names) - 0.5)
+            _finish_values(axes, log=log)
+        figure.supylabel(ylabel, fontsize=STYLE["axes.labelsize"])
+        _legend(figure, [replace(drawn, look=_point(drawn.look)) for drawn in curves], [], set())
+    return figure
+
+
+def _point(look: Look) -> Look:
+    """A look without its line; what had no marker becomes a ring, which shows around the point of another curve."""
+    return replace(look, linestyle="", marker=look.marker or "8", filled=look.filled and bool(look.marker))
+
+
+def _rows(table: pd.DataFrame, drawn: Curve, *, log: bool) -> pd.DataFrame:
+    """What a curve shows of a table."""
+    rows = table[(table.measure == drawn.measure) & (table.split == drawn.split)]
+    if drawn.loss:
+        rows = rows[rows.loss == drawn.loss]
+    return rows[np.isfinite(rows.value) & ((rows.value > 0) | (not log))]
 
 
 def _losses(table: pd.DataFrame) -> list[str]:
@@ -216,7 +272,7 @@ def _panels(table: pd.DataFrame, *, apart: bool) -> tuple[Figure, list[tuple[Axe
         axes.set_title(title(dataset))
     panels = list(zip(grid.flat, [cell for row in cells for cell in row], strict=True))
     for axes, cell in panels:
-        named = [_networks(cell), *map(title, cell.block.unique())]
+        named = [shortened(_networks(cell), 30), *map(title, cell.block.unique())]
         axes.set_title("\n".join(filter(None, [axes.get_title(), ", ".join(filter(None, named))])))
     return figure, panels
 
@@ -237,11 +293,7 @@ def _row_labels(table: pd.DataFrame) -> pd.Series:
 
 
 def _draw_curve(axes: Axes, cell: pd.DataFrame, drawn: Curve, *, log: bool) -> None:
-    rows = cell[(cell.measure == drawn.measure) & (cell.split == drawn.split)]
-    if drawn.loss:
-        rows = rows[rows.loss == drawn.loss]
-    if log:
-        rows = rows[rows.value > 0]
+    rows = _rows(cell, drawn, log=log)
     if rows.empty:
         return
     values = rows.groupby("epoch").value.agg(["median", "min", "max"])
@@ -276,7 +328,15 @@ def _zero_error_line(loss: str, losses: Sequence[str]) -> dict:
 
 def _finish_panel(axes: Axes, cell: pd.DataFrame, *, log: bool) -> None:
     if len(cell):
-        axes.set_xlim(0, 1.02 * cell.epoch.max())
+        axes.set_xlim(0, max(1.02 * cell.epoch.max(), 1))
+        axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
+    _finish_values(axes, log=log)
+    if not axes.lines:
+        reason = "no value" if len(cell) else "no run"
+        axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color=".5")
+
+
+def _finish_values(axes: Axes, *, log: bool) -> None:
     if log:
         axes.set_yscale("log")
         low, high = axes.get_ylim()
@@ -288,8 +348,6 @@ def _finish_panel(axes: Axes, cell: pd.DataFrame, *, log: bool) -> None:
             axes.tick_params(axis="y", which="minor", length=STYLE["ytick.major.size"])
     else:
         axes.set_ylim(bottom=0)
-    if cell.empty:
-        axes.text(0.5, 0.5, "no run", transform=axes.transAxes, ha="center", va="center", color=".5")
 
 
 def _plain(value: float, _position: int) -> str:
@@ -304,6 +362,7 @@ def _legend(figure: Figure, curves: Sequence[Curve], losses: Sequence[str], mark
     for loss in filter(marked.__contains__, losses or sorted(marked)[:1]):
         label = "train accuracy first ≥ 99.9 %" + (f" ({title(loss)})" if len(losses) > 1 else "")
         handles.append(Line2D([], [], **_zero_error_line(loss, losses), label=label))
+    handles = [handle for handle in handles if handle.get_label()]
     for columns in range(len(handles), 0, -1):
         legend = figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)
         if legend.get_window_extent().width <= figure.bbox.width:

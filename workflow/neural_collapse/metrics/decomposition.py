@@ -2,16 +2,19 @@
 
 Features are given by their class means, float64 (C, P), and their within-class covariance Sigma_W, float64: (P, P), or
 (P,) where the coordinates are along its eigenvectors, so that it is diagonal. Every class weighs the same whatever its
-count: a mean over examples is the mean over classes of the mean within a class, or the loss identity is broken.
+count, or with the moments of the weighting "sample" every example: a mean over examples is the mean over classes of the
+mean within a class, with the same weights throughout, or the loss identity is broken.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
 
 from ..features.moments import Moments
-from ..features.products import columns, symmetric_times
+from ..features.products import columns, product, symmetric_times
+from .pairs import mean_squared_residual
 
 # Differences of class means below this share of the means count as rounding, and variances below its square. So do, for
 # a rank, eigenvalues of a covariance below this share of the largest (float32 features are rounded to 1e-14 of it).
@@ -52,31 +55,31 @@ def decompose_loss(
                            its parts along the extended class means (mu_c, 1), or mu_c without bias, and orthogonal to
                            them, where little but weight decay moves W; their squares add up to its square
     """
-    targets = np.eye(len(weight))
     within_class = _within_class(moments.class_means, moments.within_class_covariance, weight_decay_lambda)
     means, weight = within_class.rotated(moments.class_means), within_class.rotated(weight)
-    moments = Moments(means, within_class.covariance, moments.class_variances)
-    best_weight, best_bias = _least_squares_classifier(means, within_class, weight_decay_lambda, bias is not None)
-    span = _span(means, extended=bias is not None)
+    moments = replace(moments, class_means=means, within_class_covariance=within_class.covariance)
+    best_weight, best_bias = _least_squares_classifier(moments, within_class, weight_decay_lambda, bias is not None)
+    span = _span(moments, extended=bias is not None)
     if bias is None:
         bias = np.zeros(len(weight))
     difference = weight - best_weight, bias - best_bias
-    within, between, decay = _loss_terms(moments, best_weight, best_bias, targets, weight_decay_lambda)
-    along = np.column_stack(difference) @ span.T
-    outside = np.column_stack(difference) - along @ span
+    within, between, decay = _loss_terms(moments, best_weight, best_bias, weight_decay_lambda)
+    outside = np.column_stack(difference)
+    along = outside @ span.T
+    outside -= along @ span
     with np.errstate(divide="ignore", invalid="ignore"):
         distances = np.sqrt(
             np.array([_squared_norm(*difference), (along**2).sum(), (outside**2).sum()])
             / _squared_norm(best_weight, best_bias)
         )
     return {
-        "loss": sum(_loss_terms(moments, weight, bias, targets, weight_decay_lambda)),
+        "loss": sum(_loss_terms(moments, weight, bias, weight_decay_lambda)),
         "loss_ls": within + between + decay,
         "loss_nc1": within + decay,
         "loss_nc1_within": within,
         "loss_nc1_decay": decay,
         "loss_nc23": between,
-        "loss_perp": sum(_loss_terms(moments, *difference, np.zeros_like(targets), weight_decay_lambda)),
+        "loss_perp": sum(_loss_terms(moments, *difference, weight_decay_lambda, targets=False)),
         **dict(
             zip(("classifier_distance", "distance_in_span", "distance_outside_span"), distances.tolist(), strict=True)
         ),
@@ -92,6 +95,8 @@ def least_squares_classifier(
 ) -> tuple[np.ndarray, np.ndarray]:
     """W_LS (C, P) and b_LS (C,), the classifier with the smallest L (Proposition 1); b_LS is 0 without `bias`.
 
+    Every class weighs the same.
+
     Where lambda exceeds 1e-14 of the largest eigenvalue of Sigma_W, L is that of the moments, and smallest up to the
     rounding of float64. With less, eigenvalues of Sigma_W + lambda I below that are raised to it, and L is the smallest
     for this covariance: nobody can tell it from the given one, which is rounded as much. Class means that differ where
@@ -102,8 +107,8 @@ def least_squares_classifier(
     far as the variances that are not zero stand clear of rounding.
     """
     within_class = _within_class(class_means, within_class_covariance, weight_decay_lambda)
-    means = within_class.rotated(class_means)
-    weight, offset = _least_squares_classifier(means, within_class, weight_decay_lambda, bias)
+    moments = Moments(within_class.rotated(class_means), within_class.covariance, np.zeros(len(class_means)))
+    weight, offset = _least_squares_classifier(moments, within_class, weight_decay_lambda, bias)
     return weight if within_class.axes is None else weight @ within_class.axes.T, offset
 
 
@@ -149,9 +154,9 @@ def _within_class(class_means: np.ndarray, covariance: np.ndarray, shift: float)
 
 
 def _least_squares_classifier(
-    class_means: np.ndarray, within_class: _WithinClass, weight_decay_lambda: float, bias: bool
+    moments: Moments, within_class: _WithinClass, weight_decay_lambda: float, bias: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """W_LS and b_LS in the coordinates of `within_class`.
+    """W_LS and b_LS, of moments in the coordinates of `within_class`.
 
     The matrix to invert, Sigma_T + lambda/(1+lambda) mu_G mu_G^T + lambda I (centred, because the extended one is
     ill-conditioned for a large mean), is D + R^T R: D = Sigma_W + lambda I, and few rows R span the class means. The
@@ -159,14 +164,14 @@ def _least_squares_classifier(
     Other than that of Sigma_T, the condition of D does not worsen as features collapse onto their class means.
     Where some singular values of B are huge, the others keep twice the digits that B B^T would leave them.
     """
-    classes = len(class_means)
-    mean = class_means.mean(0) if bias else np.zeros(class_means.shape[1])
-    left, scale, right = principal_class_means(class_means, mean)
-    sides, rows = left / np.sqrt(classes), scale[:, None] * right
+    class_means, weights = moments.class_means, moments.weights
+    mean = moments.global_mean if bias else np.zeros(class_means.shape[1])
+    left, scale, right = principal_class_means(moments, mean)
+    sides, rows = left * np.sqrt(weights)[:, None], scale[:, None] * right
 
     shrink = weight_decay_lambda / (1 + weight_decay_lambda)
     if shrink > 0:
-        sides = np.column_stack([sides, np.full(classes, np.sqrt(shrink) / classes)])
+        sides = np.column_stack([sides, np.sqrt(shrink) * weights])
         rows = np.vstack([rows, np.sqrt(shrink) * mean])
 
     # Where rounding hides the variance, rounded differences between classes must not be divided by it.
@@ -176,37 +181,50 @@ def _least_squares_classifier(
     rows[:, hidden] = rows[:, hidden] @ span.T @ span
     basis, snr, mixing = np.linalg.svd(within_class.divide(rows.T), full_matrices=False)
     basis[hidden] = span.T @ (span @ basis[hidden])
-    weight = within_class.divide(basis * (snr / (1 + snr**2)) @ (mixing @ sides.T), transposed=True).T
+    weight = product(sides @ mixing.T, within_class.divide(basis * (snr / (1 + snr**2)), transposed=True).T)
     if not bias:
-        return weight, np.zeros(classes)
+        return weight, np.zeros(len(weights))
     # At lambda = 0 a part of mu_G where no feature varies serves as a second bias, which makes the norm smaller.
     second_bias = np.zeros_like(mean)
     if weight_decay_lambda == 0:
         second_bias[hidden] = mean[hidden] - mean[hidden] @ span.T @ span
-    offset = (1 / classes - weight @ mean) / (1 + weight_decay_lambda + second_bias @ second_bias)
-    return weight + np.outer(offset, second_bias), offset
+    offset = (weights - weight @ mean) / (1 + weight_decay_lambda + second_bias @ second_bias)
+    if second_bias.any():
+        weight += np.outer(offset, second_bias)
+    return weight, offset
 
 
-def principal_class_means(class_means: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Thin SVD of (M - origin)/sqrt(C), without the directions that are rounding: (C, k), (k,), (k, P).
+def principal_class_means(moments: Moments, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Thin SVD of the rows sqrt(p_c) (mu_c - origin), without the directions that are rounding: (C, k), (k,), (k, P).
 
-    The squares of the singular values are the non-zero eigenvalues of Sigma_B where `origin` is mu_G, k <= C-1 then.
+    p_c is what a class counts, 1/C where all count the same. The squares of the singular values are the non-zero
+    eigenvalues of Sigma_B where `origin` is mu_G, k <= C-1 then.
     """
-    left, scale, right = np.linalg.svd((class_means - origin) / np.sqrt(len(class_means)), full_matrices=False)
+    rows = (moments.class_means - origin) * np.sqrt(moments.weights)[:, None]
+    left, scale, right = np.linalg.svd(rows, full_matrices=False)
     # Compared with the means themselves: that is what they are rounded to, before the origin is subtracted.
-    kept = scale > _rounding(class_means)
-    return left[:, kept], scale[kept], right[kept]
+    kept = scale > _rounding(moments.class_means)
+    return (left, scale, right) if kept.all() else (left[:, kept], scale[kept], right[kept])
 
 
-def _span(class_means: np.ndarray, *, extended: bool) -> np.ndarray:
+def principal_axes(moments: Moments, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The singular values and right singular vectors of `principal_class_means`, (k,) and (k, P)."""
+    rows = (moments.class_means - origin) * np.sqrt(moments.weights)[:, None]
+    if len(rows) > rows.shape[1]:
+        rows = np.linalg.qr(rows, mode="r")
+    _, scale, right = np.linalg.svd(rows, full_matrices=False)
+    kept = scale > _rounding(moments.class_means)
+    return scale[kept], right[kept]
+
+
+def _span(moments: Moments, *, extended: bool) -> np.ndarray:
     """Orthonormal rows (k, P+1) that span the class means followed by a 1 where `extended`, by a 0 where not."""
-    if not extended:
-        _, _, rows = principal_class_means(class_means, np.zeros(class_means.shape[1]))
-        return np.column_stack([rows, np.zeros(len(rows))])
-    # Their differences first, as they stand: beside a large mean they would be lost.
-    mean = class_means.mean(0)
-    _, _, rows = principal_class_means(class_means, mean)
+    mean = moments.global_mean
+    _, rows = principal_axes(moments, mean if extended else np.zeros_like(mean))
     rows = np.column_stack([rows, np.zeros(len(rows))])
+    if not extended:
+        return rows
+    # The means' differences first, as they stand: beside a large mean they would be lost.
     rest = np.append(mean, 1.0)
     for _ in range(2):  # the second time removes what rounding left
         rest = rest - rest @ rows.T @ rows
@@ -223,7 +241,7 @@ def regularised_snr(moments: Moments, weight_decay_lambda: float) -> tuple[np.nd
 
     Parameters
     ----------
-    moments: of the features.
+    moments: of the features, every class counting the same.
     weight_decay_lambda: lambda >= 0. Without any, what rounding hides is treated as in `least_squares_classifier`.
     """
     classes = len(moments.class_means)
@@ -252,34 +270,31 @@ def regularised_snr(moments: Moments, weight_decay_lambda: float) -> tuple[np.nd
     return spectrum, float(loss)
 
 
-def snr_spectrum(moments: Moments) -> np.ndarray:
+def snr_spectrum(moments: Moments) -> tuple[np.ndarray, int, float]:
     """omega_1 >= ... >= omega_{C-1}, float64: the singular values of Sigma_W^{-1/2} Mdot (HPD, definition 2).
 
     Where Sigma_W is singular, its pseudo-inverse takes the inverse's place: differences between the means along which
-    no example varies, whose signal-to-noise ratio is infinite, are left out: `snr_support` says how much that is.
-
-    Parameters
-    ----------
-    moments: spectral, their within-class covariance given as eigenvalues (P,).
+    no example varies, whose signal-to-noise ratio is infinite, are left out. Beside the spectrum: the rank of Sigma_W,
+    and the share of Tr Sigma_B that is in its null space. Where classes don't count the same, the columns of Mdot are
+    scaled by sqrt(C p_c), with p_c what a class counts: the sum of all omega² is C Tr(Sigma_W^+ Sigma_B) as ever.
     """
-    inverse = _pseudo_inverse(moments)
-    signal_to_noise = (moments.class_means - moments.class_means.mean(0)) * np.sqrt(inverse)
-    found = np.linalg.svd(signal_to_noise, compute_uv=False)
-    spectrum = np.zeros(len(signal_to_noise) - 1)
+    classes, features = moments.class_means.shape
+    within_class = _within_class(moments.class_means, moments.within_class_covariance, 0.0)
+    signal = (moments.class_means - moments.global_mean) * np.sqrt(classes * moments.weights)[:, None]
+    rank, unseen = features, 0.0
+    if within_class.root.ndim == 2:
+        whitened = within_class.divide(signal.T)
+    else:
+        eigenvalues, signal = within_class.covariance, within_class.rotated(signal)
+        known = eigenvalues > max(RANK_TOLERANCE * eigenvalues.max(), _rounding(moments.class_means) ** 2)
+        rank = int(np.count_nonzero(known))
+        between = (signal**2).sum(0)
+        unseen = float(between[~known].sum() / between.sum())
+        whitened = (signal[:, known] / np.sqrt(eigenvalues[known])).T
+    found = np.linalg.svd(whitened, compute_uv=False)
+    spectrum = np.zeros(classes - 1)
     spectrum[: len(found)] = found[: len(spectrum)]
-    return spectrum
-
-
-def snr_support(moments: Moments) -> tuple[int, float]:
-    """What `snr_spectrum` rests on: the rank of Sigma_W, and the share of Tr Sigma_B that is in its null space.
-
-    Parameters
-    ----------
-    moments: as for `snr_spectrum`.
-    """
-    inverse = _pseudo_inverse(moments)
-    between = ((moments.class_means - moments.class_means.mean(0)) ** 2).sum(0)
-    return int((inverse > 0).sum()), float(between[inverse == 0].sum() / between.sum())
+    return spectrum, rank, unseen
 
 
 def covariance_times(covariance: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -293,23 +308,16 @@ def quadratic_form(covariance: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _loss_terms(
-    moments: Moments, weight: np.ndarray, bias: np.ndarray, targets: np.ndarray, weight_decay_lambda: float
+    moments: Moments, weight: np.ndarray, bias: np.ndarray, weight_decay_lambda: float, *, targets: bool = True
 ) -> tuple[float, float, float]:
-    """The loss of predicting `targets` (a row a class): its part within classes, that of their means, weight decay."""
+    """The loss of predicting the classes, or zeros: its part within classes, that of their means, weight decay."""
     within = quadratic_form(moments.within_class_covariance, weight).sum() / 2
-    between = ((moments.class_means @ weight.T + bias - targets) ** 2).sum() / (2 * len(targets))
-    return float(within), float(between), float(weight_decay_lambda / 2 * _squared_norm(weight, bias))
+    between = mean_squared_residual(weight, bias, moments.class_means, moments.weights, targets=targets) / 2
+    return float(within), between, float(weight_decay_lambda / 2 * _squared_norm(weight, bias))
 
 
 def _squared_norm(weight: np.ndarray, bias: np.ndarray) -> float:
     return (weight**2).sum() + (bias**2).sum()
-
-
-def _pseudo_inverse(moments: Moments) -> np.ndarray:
-    """Of spectral moments, 1/eigenvalue of Sigma_W, (P,), with 0 for eigenvalues that are rounding."""
-    eigenvalues = moments.within_class_covariance
-    known = eigenvalues > max(RANK_TOLERANCE * eigenvalues.max(), _rounding(moments.class_means) ** 2)
-    return np.divide(1.0, eigenvalues, out=np.zeros_like(eigenvalues), where=known)
 
 
 def _rounding(class_means: np.ndarray) -> float:

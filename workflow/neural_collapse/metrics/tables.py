@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from ..errors import InputError
@@ -36,6 +37,9 @@ class RunKey(NamedTuple):
 
 COLUMNS = [*RunKey._fields, "epoch", "split", "measure", "value"]
 
+# The data set, network or loss that nobody named: printed as nothing.
+UNKNOWN = "unknown"
+
 # Train accuracy >= 99.9 %, what Papyan, Han & Donoho (2020) call zero train error.
 ZERO_ERROR = 0.001
 
@@ -56,24 +60,27 @@ _TITLES = {
     "mse": "MSE",
     "ce": "CE",
     "scaled_mse": "scaled MSE",
+    UNKNOWN: "",
 }
 
-# The measures of the summary: those whose last value says how far a run collapsed.
-_SUMMARISED = [
-    ("error", "train"),
-    ("error", "test"),
-    ("loss", "train"),
-    ("nc1", "train"),
-    ("nc1", "test"),
-    ("max_angle_means", "train"),
-    ("max_angle_classifier", "train"),
-    ("self_duality", "train"),
-    ("ncc_mismatch", "train"),
-    ("ncc_mismatch", "test"),
-    ("loss_perp", "train"),
-    ("robustness", "test"),
-    ("robustness__minimum", "test"),
-]
+# The headlines of a run: so few that `dvc metrics diff` of a study fits a screen.
+_SUMMARISED = {
+    "test_error": ("error", "test"),
+    "nc1": ("nc1", "train"),
+    "max_angle_means": ("max_angle_means", "train"),
+    "self_duality": ("self_duality", "train"),
+    "robustness": ("robustness__minimum", "test"),
+}
+
+# The curves that DVC's pages draw, a column each.
+_DRAWN = {
+    "train_error": ("error", "train"),
+    **_SUMMARISED,
+    "test_nc1": ("nc1", "test"),
+    "max_angle_classifier": ("max_angle_classifier", "train"),
+    "loss": ("loss", "train"),
+    "loss_perp": ("loss_perp", "train"),
+}
 
 
 def write_measures(path: str | Path, run: RunKey, values: Iterable[tuple[int, str, str, float]]) -> None:
@@ -90,15 +97,18 @@ def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
         Where a file is missing, is no such table, or where two files give a value for the same thing.
     """
     table = pd.concat([_read_table(path) for path in paths], ignore_index=True)
-    key = COLUMNS[:-1]
-    twice = table[table.duplicated(key)]
+    _check_once(table)
+    return table.sort_values(COLUMNS[:-1], ignore_index=True)
+
+
+def _check_once(table: pd.DataFrame) -> None:
+    twice = table[table.duplicated(COLUMNS[:-1])]
     if not twice.empty:
         first = twice.iloc[0]
         run = RunKey(*first[list(RunKey._fields)])
         raise InputError(
             f"{run}: {first.measure} ({first.split}) of epoch {first.epoch} is given twice; name each once."
         )
-    return table.sort_values(key, ignore_index=True)
 
 
 def _read_table(path: str | Path) -> pd.DataFrame:
@@ -129,6 +139,79 @@ def _check_whole(path: str | Path, table: pd.DataFrame) -> None:
         )
 
 
+def read_own_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Read tables of `measure`, of a study or of one's own making (`tidy`), and put them together.
+
+    Raises
+    ------
+    InputError
+        Where a file is missing, is no such table, or where two files give a value for the same thing.
+    """
+    table = pd.concat([_read_own(path) for path in paths], ignore_index=True)
+    _check_once(table)
+    return table.sort_values(COLUMNS[:-1], ignore_index=True)
+
+
+def _read_own(path: str | Path) -> pd.DataFrame:
+    if not Path(path).is_file():
+        raise InputError(f"{path}: there is no such file.")
+    try:
+        return tidy(pd.read_csv(path, keep_default_na=False, na_values=["nan", "NaN", ""]))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except (OSError, ValueError, OverflowError) as error:
+        raise InputError(f"{path}: can't be read as a table ({' '.join(str(error).split())}).") from None
+
+
+def tidy(table: pd.DataFrame) -> pd.DataFrame:
+    """Give anyone's table of measures the columns of `COLUMNS`, a row a value.
+
+    Parameters
+    ----------
+    table: with the columns `measure` and `value`, or a column of numbers for each measure (those of test data may begin
+        with `test_`); and as many as it likes of the others: who trained what is unknown where it doesn't say so, seed
+        and epoch are 0, the split is "train".
+
+    Raises
+    ------
+    InputError
+        In one sentence, where a column holds what it can't.
+    """
+    table = table.rename(columns=lambda name: str(name).strip())
+    absent = dict.fromkeys(("dataset", "network", "loss"), UNKNOWN) | {"seed": 0, "epoch": 0, "split": "train"}
+    if "measure" not in table or "value" not in table:
+        # `loss` may be the name of the loss, or its value.
+        keys = [name for name in absent if name in table and not (name == "loss" and _is_number(table[name]))]
+        measures = [name for name in table.columns.difference(keys, sort=False) if _is_number(table[name])]
+        if not measures:
+            raise InputError(
+                "there are no measures; a table has the columns measure and value, or one for each measure."
+            )
+        table = table.melt(keys, measures, var_name="measure", value_name="value")
+        if "split" not in keys:
+            table["split"] = np.where(table.measure.str.startswith("test_"), "test", "train")
+            table["measure"] = table.measure.str.removeprefix("test_")
+    table = table.assign(**{name: value for name, value in absent.items() if name not in table})[COLUMNS]
+    for name in ("seed", "epoch", "value"):
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        if name != "value" and (numbers.isna() | (numbers % 1 != 0) | (numbers < 0)).any():
+            raise InputError(f"{name} must be a whole number of at least 0 in every row.")
+        if name == "value" and (numbers.isna() & table[name].notna()).any():
+            raise InputError("the column value holds what is no number.")
+        table[name] = numbers.astype("float64" if name == "value" else "int64")
+    if table[["dataset", "network", "loss", "measure"]].isna().any(axis=None):
+        raise InputError("a row lacks its dataset, network, loss or measure; leave the whole column out, or fill it.")
+    table["split"] = table["split"].replace({"val": "test", "valid": "test", "validation": "test"})
+    if not set(table["split"]) <= {"train", "test"}:
+        raise InputError(f"split must be train or test, found {', '.join(map(str, table['split'].unique()[:5]))}.")
+    text = dict.fromkeys(("dataset", "network", "loss", "split", "measure"), str)
+    return table.dropna(subset="value").astype(text)
+
+
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
 def read_systems(paths: Iterable[str | Path]) -> pd.DataFrame:
     """Read tables of simulated systems (the theory layer), whose columns are their own, and put them together."""
     return pd.concat([read_csv(path) for path in paths], ignore_index=True)
@@ -147,15 +230,19 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such file.")
+    cut = InputError(f"{path}: its last line has no end, so it was cut; make it again.")
+    content = b""
     try:
         content = path.read_bytes()
         table = pd.read_csv(io.BytesIO(content), **options)
         header, *rows = csv.reader(io.StringIO(content.decode()))
     except (OSError, ValueError, OverflowError, csv.Error) as error:
+        if b"\n" in content and not content.endswith(b"\n"):
+            raise cut from None
         raise InputError(f"{path}: can't be read as a table ({' '.join(str(error).split())}).") from None
     # pandas takes a row that is short, or the last one without its end.
     if not content.endswith(b"\n"):
-        raise InputError(f"{path}: its last line has no end, so it was cut; make it again.")
+        raise cut
     for number, row in enumerate(rows, 2):
         if len(row) != len(header) or "" in row:
             raise InputError(f"{path}: row {number} lacks a value; the file is damaged, make it again.")
@@ -192,7 +279,7 @@ def family(network: str) -> str:
 def title(name: str) -> str:
     """A data set's, network's or loss's name as the papers print it: `ResNet18` for `resnet18`."""
     stem = family(name)
-    return _TITLES.get(name) or _TITLES.get(stem, stem) + name[len(stem) :]
+    return _TITLES.get(name, _TITLES.get(stem, stem) + name[len(stem) :])
 
 
 def curve(run: pd.DataFrame, measure: str, split: str = "train") -> pd.Series:
@@ -213,10 +300,31 @@ def zero_error_epoch(run: pd.DataFrame, threshold: float = ZERO_ERROR) -> int | 
     return int(reached[0]) if len(reached) else None
 
 
-def summarise(run: pd.DataFrame) -> dict[str, float | None]:
-    """Of the rows of one run: its last epoch, both zero-error epochs (None: never), and its key measures at the end.
+def to_text(table: pd.DataFrame) -> str:
+    """A table for a terminal: a measure a line, and a column for each network, epoch and split where there are several.
 
-    A measure that was not taken is left out; one that is not finite is None.
+    What all columns share is left out of their headings, and the values of an epoch in between of more than fit.
+    """
+    shown = table.assign(measure=pd.Categorical(table.measure, table.measure.unique()))
+    keys = [key for key in (*RunKey._fields, "epoch", "split") if table[key].nunique() > 1]
+    if not keys:
+        width = int(table.measure.str.len().max())
+        return "\n".join(
+            f"{name:<{width}}  {value:.9g}" for name, value in zip(table.measure, table.value, strict=True)
+        )
+    wide = shown.pivot(index="measure", columns=keys, values="value").rename_axis(index=None)
+    most = 8
+    if wide.shape[1] > most:
+        places = np.unique(np.linspace(0, wide.shape[1] - 1, most).round().astype(int))
+        wide = wide.iloc[:, places]
+    return wide.to_string(float_format="{:.4g}".format, na_rep="–")
+
+
+def summarise(run: pd.DataFrame) -> dict[str, float | None]:
+    """Of the rows of one run: its zero-error epoch (None: never), and its headlines at the last epoch.
+
+    NC1 is given as its logarithm to base 10, because DVC rounds to five decimals. A measure that was not taken is left
+    out; one that is not finite is None.
 
     Raises
     ------
@@ -227,14 +335,21 @@ def summarise(run: pd.DataFrame) -> dict[str, float | None]:
     if len(described) != 1:
         found = ", ".join(str(RunKey(*row)) for row in described.itertuples(index=False))
         raise InputError(f"one run is summed up at a time; found {found or 'none'}.")
-    summary = {
-        "last_epoch": int(run.epoch.max()),
-        "epoch_of_99_9_percent_train_accuracy": zero_error_epoch(run),
-        "epoch_of_100_percent_train_accuracy": zero_error_epoch(run, 0.0),
-    }
-    for measure, split in _SUMMARISED:
+    summary = {"zero_error_epoch": zero_error_epoch(run)}
+    for name, (measure, split) in _SUMMARISED.items():
         values = curve(run, measure, split)
         if len(values):
             last = float(values.iloc[-1])
-            summary[f"{split}_{measure}"] = last if math.isfinite(last) else None  # JSON has no other numbers
+            if name == "nc1":
+                name, last = "log10_nc1", math.log10(last) if last > 0 else math.nan
+            summary[name] = last if math.isfinite(last) else None  # JSON has no other numbers
     return summary
+
+
+def drawn_curves(table: pd.DataFrame) -> pd.DataFrame:
+    """The main curves of all runs for DVC's pages: columns run, epoch, and one a measure; NaN where it wasn't taken."""
+    parts = []
+    for run, rows in runs(table):
+        columns = {name: curve(rows, *of) for name, of in _DRAWN.items()}
+        parts.append(pd.DataFrame(columns).rename_axis("epoch").reset_index().assign(run=str(run)))
+    return pd.concat(parts, ignore_index=True)[["run", "epoch", *_DRAWN]]

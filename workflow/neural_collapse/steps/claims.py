@@ -3,12 +3,11 @@
 import argparse
 from pathlib import Path
 
-from ..config.checks import check_setting, definition
 from ..figures.claims import claims_table
+from ..figures.views import write_view
 from ..metrics.tables import read_checks, read_tables
-from ..storage import read_json, write_csv
-
-_COUNTS = {"type": "array", "items": {"type": "integer", "minimum": 1}}
+from ..storage import write_csv
+from ._cards import read_cards, test_images
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,13 +20,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "whether a gain in test accuracy may be chance"
     )  # fmt: skip
     parser.add_argument("--output", required=True, type=Path, help="claim, criterion, what was measured, verdict (CSV)")
+    parser.add_argument("--html", type=Path, help="the same for a browser")
 
 
 def run(options: argparse.Namespace) -> None:
     checks = read_checks(options.checks) if options.checks else None
-    cards = [read_json(path, "a data set's card", "name", "test_per_class") for path in options.cards]
-    for path, card in zip(options.cards, cards, strict=True):
-        check_setting(f"{path}: name", card["name"], definition("name") | {"type": "string"})
-        check_setting(f"{path}: test_per_class", card["test_per_class"], _COUNTS)
-    test_images = {card["name"]: sum(card["test_per_class"]) for card in cards}
-    write_csv(options.output, claims_table(read_tables(options.tables), checks=checks, test_images=test_images))
+    images = test_images(read_cards(options.cards))
+    claims = claims_table(read_tables(options.tables), checks=checks, test_images=images)
+    write_csv(options.output, claims)
+    if options.html:
+        write_view(options.html, claims, "The papers' claims")

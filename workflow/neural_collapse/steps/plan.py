@@ -6,11 +6,14 @@ from pathlib import Path
 
 from ..config.checks import read_config
 from ..config.runs import load_study
-from ..plan import Cost, plan
+from ..plan import Cost, check_networks, plan
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default="config.yaml", help="the configuration (default: %(default)s)")
+    parser.add_argument(
+        "--check", action="store_true", help="only check that every network of another library takes the images"
+    )
     parser.add_argument("--study", help="one of its studies (default: the one it names)")
     parser.add_argument(
         "--tflops",
@@ -22,6 +25,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     study = load_study(read_config(options.config), options.study)
+    if options.check:
+        check_networks(study, Path("results") / study.name)
+        return
     costs = plan(study, options.config.parent / "results" / study.name)
     costs.append(
         Cost(

@@ -37,6 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N|all",
         help="test examples to keep a class",
     )
+    parser.add_argument("--resize", type=setting("dataset", "resize"), metavar="N", help="pixels a side to scale to")
     parser.add_argument(
         "--padding", required=True, type=setting("dataset", "padding"), help="pixels of zeros around every image"
     )
@@ -61,12 +62,13 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    raw = load(options.source, path=options.path, root=options.root)
+    raw = load(options.source, path=options.path, root=options.root, resize=options.resize)
     dataset = prepare(
         raw,
         name=options.name,
         train_per_class=options.train_per_class,
         test_per_class=options.test_per_class,
+        resize=options.resize,
         padding=options.padding,
         seed=options.seed,
     )

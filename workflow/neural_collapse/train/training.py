@@ -101,7 +101,8 @@ class Training:
             "in_channels": dataset.train_images.shape[1],
             "classes": len(dataset.class_names),
             "image_size": dataset.train_images.shape[2],
-            "options": settings.network_options,
+            # Whoever rebuilds it has its weights, and need not have those that it started from.
+            "options": {key: value for key, value in settings.network_options.items() if key != "weights"},
         }
         fixed = {key: value for key, value in self.architecture.items() if key != "options"}
         network = build(**fixed, seed=_spread(settings.seed, 0), **settings.network_options)

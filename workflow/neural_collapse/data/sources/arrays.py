@@ -1,10 +1,14 @@
 """A user's own data: an .npz file with the arrays train_images, train_labels, test_images and test_labels.
 
+Or train_features and test_features, real numbers (N, P), in place of the images: P channels of a single pixel, for
+networks that are made for that (`perceptron2`).
+
 Images are uint8 (0 to 255) and square, (N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3 channels; labels are
 whole numbers 0..C-1, (N,) or (N, 1). So MedMNIST's files, for example, work as they are; what else a file holds is not
 read, and named.
 """
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +22,7 @@ TRAIN_PER_CLASS = "all"
 READS_PATH = True
 
 _NAMES = ("train_images", "train_labels", "test_images", "test_labels")
+_NAMES_OF_FEATURES = ("train_features", "train_labels", "test_features", "test_labels")
 
 
 def load(*, path: str | Path | None, root: str | Path | None) -> RawDataset:
@@ -31,15 +36,29 @@ def load(*, path: str | Path | None, root: str | Path | None) -> RawDataset:
     if path is None:
         raise InputError("source 'arrays': `path`, the .npz file of your data, is missing; name one.")
     path = own_path(path)
-    arrays = read_npz(path, _NAMES)
+    names = _NAMES_OF_FEATURES if _holds_features(path) else _NAMES
+    arrays = read_npz(path, names)
     train_labels, test_labels = (_flat(arrays[name]) for name in ("train_labels", "test_labels"))
-    train_images, test_images = (_channels_first(arrays[name], name, path) for name in ("train_images", "test_images"))
+    shaped = _as_pixels if names is _NAMES_OF_FEATURES else _channels_first
+    train_images, test_images = (shaped(arrays[name], name, path) for name in names[::2])
     class_names = tuple(str(label) for label in range(len(np.unique(train_labels))))
     return RawDataset(train_images, train_labels, test_images, test_labels, class_names)
 
 
 def _flat(labels: np.ndarray) -> np.ndarray:
     return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+
+
+def _holds_features(path: Path) -> bool:
+    return zipfile.is_zipfile(path) and "train_features.npy" in zipfile.ZipFile(path).namelist()
+
+
+def _as_pixels(features: np.ndarray, name: str, path: Path) -> np.ndarray:
+    """Features (N, P) as float32 (N, P, 1, 1)."""
+    if features.ndim != 2 or features.dtype.kind not in "fiu":
+        raise InputError(f"{path}: {name} must be real numbers (N, P), found {features.dtype} {features.shape}.")
+    with np.errstate(over="ignore"):  # what float32 can't hold is infinite, and refused
+        return features.astype(np.float32)[:, :, None, None]
 
 
 def _channels_first(images: np.ndarray, name: str, path: Path) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A user's own data: a folder of images, `train/<class>/<any name>` and `test/<class>/<any name>`.
 
-The classes are the folders' names in sorted order. All images have one size. Where every one is 8-bit grey they keep
-one channel; otherwise all are read as RGB, without transparency.
+The classes are the folders' names in sorted order. All images have one size, or are scaled to it. Where
+every one is 8-bit grey they keep one channel; otherwise all are read as RGB, without transparency.
 """
 
 import contextlib
@@ -12,15 +12,15 @@ import numpy as np
 from PIL import Image
 
 from ...errors import InputError
-from ..preparation import RawDataset, files_by_class, own_path
+from ..preparation import RawDataset, files_by_class, own_path, resized
 
 PADDING = 0
 TRAIN_PER_CLASS = "all"
 READS_PATH = True
 
 
-def load(*, path: str | Path | None, root: str | Path | None) -> RawDataset:
-    """Read every image.
+def load(*, path: str | Path | None, root: str | Path | None, resize: int | None = None) -> RawDataset:
+    """Read every image; with `resize`, scale each, whatever its size (`preparation.resized`).
 
     Raises
     ------
@@ -34,7 +34,7 @@ def load(*, path: str | Path | None, root: str | Path | None) -> RawDataset:
     for name in sorted(train.keys() ^ test.keys()):
         raise InputError(f"{folder}: the class '{name}' is in only one of train and test; both need every class.")
     files = [file for split in (train, test) for members in split.values() for file in members]
-    mode, size = _common_format(files)
+    mode, size = _common_format(files, resize)
     (train_images, train_labels), (test_images, test_labels) = (_read(split, mode, size) for split in (train, test))
     return RawDataset(train_images, train_labels, test_images, test_labels, tuple(train))
 
@@ -48,8 +48,8 @@ def _files_of(directory: Path) -> dict[str, list[Path]]:
     return files
 
 
-def _common_format(files: list[Path]) -> tuple[str, tuple[int, int]]:
-    """The mode ("L" or "RGB") and the size (width, height) of all images, from their headers alone."""
+def _common_format(files: list[Path], resize: int | None) -> tuple[str, tuple[int, int]]:
+    """The mode ("L" or "RGB") and the size (width, height) of all images, from their headers alone, or once resized."""
     sizes: dict[tuple[int, int], Path] = {}
     modes: set[str] = set()
     for file in files:
@@ -58,9 +58,11 @@ def _common_format(files: list[Path]) -> tuple[str, tuple[int, int]]:
                 raise InputError(f"{file}: its pixels have more than 8 bits; save it as 8-bit grey or RGB.")
             sizes.setdefault(image.size, file)
             modes.add(image.mode)
+    if resize is not None:
+        sizes = {(resize, resize): files[0]}
     if len(sizes) > 1:
         described = " and ".join(f"{file} ({size[0]}x{size[1]})" for size, file in list(sizes.items())[:2])
-        raise InputError(f"all images must have one size, but {described} differ; crop or scale them.")
+        raise InputError(f"all images must have one size, but {described} differ; set `resize`, or crop them.")
     return "L" if modes == {"L"} else "RGB", next(iter(sizes))
 
 
@@ -70,7 +72,10 @@ def _read(split: dict[str, list[Path]], mode: str, size: tuple[int, int]) -> tup
     images = np.empty((len(files), size[1], size[0], len(mode)), dtype=np.uint8)
     for index, file in enumerate(files):
         with _opened(file) as image:
-            images[index] = np.asarray(image.convert(mode)).reshape(images.shape[1:])
+            pixels = np.asarray(image.convert(mode)).reshape(*image.size[::-1], len(mode))
+            if image.size != size:
+                pixels = resized(pixels.transpose(2, 0, 1)[None], size[0])[0].transpose(1, 2, 0)
+            images[index] = pixels
     return images.transpose(0, 3, 1, 2), labels
 
 

@@ -1,9 +1,12 @@
-"""Networks by name: a family's file and a depth ("vgg11"), or any classifier of torchvision.models ("mobilenet_v2").
+"""Networks by name: a family's file and a depth ("vgg11"), or a classifier of another library.
+
+Those of torchvision.models have their own names ("mobilenet_v2"), those of timm `timm_` before theirs.
 
 A new network is one file here, `<family>.py`, with three names: `DEPTHS`, a tuple of whole numbers, `OPTIONS`, the JSON
 schema of each option that config.yaml may set, and `build(depth, *, in_channels, classes, image_size, **options) ->
 Network`, whose further keywords are those options. `SMALLEST_IMAGE`, where there is one, names the pixels a side that a
-depth needs. All but `build` are literals, read when a study is planned. Naming a network needs no torch; only `build`
+depth needs. All but `build` are literals, read when a study is planned. It may import torchvision or timm, whichever
+build of torch there is. Naming a network needs no torch; only `build`
 imports the one family it builds.
 """
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def build(
-    name: str, *, in_channels: int, classes: int, image_size: int, seed: int, **options: float | int | None
+    name: str, *, in_channels: int, classes: int, image_size: int, seed: int, **options: float | int | str | None
 ) -> Network:
     """Build a network with its initial weights.
 
@@ -43,6 +46,8 @@ def build(
         Where the network, an option or its value is unknown, or where the images don't fit.
     """
     import torch
+
+    from ... import vision  # noqa: F401 (before a network's file imports torchvision)
 
     stem, variant = family_and_depth(name)
     module = importlib.import_module(f".{stem}", __package__)

@@ -1,0 +1,69 @@
+"""Make one self-contained page of the measures of runs: claims, figures, curves, settings and where all is from."""
+
+import argparse
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import InputError
+from ..figures.claims import COLUMNS, claims_table
+from ..metrics.tables import read_checks, read_csv, read_tables
+from ..report.page import render
+from ..storage import read_json, whole_file
+from ._cards import read_cards, test_images
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("tables", nargs="+", type=Path, metavar="TABLE", help="measures and robustness of runs (CSV)")
+    parser.add_argument("--output", type=Path, default=Path("report.html"), help="the page (default: %(default)s)")
+    parser.add_argument("--figures", nargs="*", default=[], type=Path, metavar="FILE.png", help="figures to show")
+    parser.add_argument("--claims", type=Path, metavar="FILE.csv", help="the verdicts; judged here if left out")
+    parser.add_argument("--checks", type=Path, metavar="FILE.csv", help="checks of the theory")
+    parser.add_argument("--cards", nargs="*", default=[], type=Path, metavar="FILE.json", help="of the data sets")
+    parser.add_argument("--portrait", type=Path, metavar="FILE.json", help="the frames of the moving portrait")
+    parser.add_argument("--about", type=_table, default={}, metavar="JSON", help="study, description, settings, commit")
+    parser.add_argument("--records", nargs="*", default=[], type=Path, metavar="FOLDER", help="of how files were made")
+
+
+def run(options: argparse.Namespace) -> None:
+    table = read_tables(options.tables)
+    checks = read_checks(options.checks) if options.checks else None
+    cards = read_cards(options.cards, "classes", "train_per_class")
+    if options.claims:
+        claims = read_csv(options.claims)
+        if list(claims) != COLUMNS:
+            raise InputError(f"{options.claims}: not a table of claims, whose columns are {','.join(COLUMNS)}.")
+    else:
+        claims = claims_table(table, checks=checks, test_images=test_images(cards))
+    page = render(
+        table,
+        claims=claims,
+        checks=checks,
+        cards=cards,
+        pictures=options.figures,
+        beside=options.output.parent,
+        portrait=read_json(options.portrait, "the frames of a portrait", "runs") if options.portrait else None,
+        about=options.about,
+        jobs=list(_jobs(options.records)),
+    )
+    with whole_file(options.output) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    print(f"{options.output}: {len(page.encode()) / 1e6:.1f} MB")
+
+
+def _table(text: str) -> dict:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise argparse.ArgumentTypeError("is not a JSON object")
+    return found
+
+
+def _jobs(folders: Iterable[Path]) -> Iterable[dict]:
+    """The records of jobs in some folders, a file a job or a list of `jobs`; of the same file the last one holds."""
+    for folder in folders:
+        for path in sorted(folder.glob("*.json")):
+            found = read_json(path, "a record of jobs")
+            yield from (job for job in found.get("jobs", [found]) if "outputs" in job)

@@ -1,0 +1,81 @@
+# The page of a study. It is no product (git ignores it, and it is no part of `all`): whoever wants it asks for it.
+
+import subprocess
+
+if "--report" in sys.argv:
+    from report_times import leave_out_jobs_without_times
+
+    leave_out_jobs_without_times()
+
+
+def results_commit():
+    """The commit that the study's results are of, and whether they were changed since; nothing outside of git."""
+    git = ["git", "-C", str(WORKFLOW.parent)]
+    try:
+        last = [*git, "log", "-1", "--format=commit %h of %cs", "--", RESULTS]
+        commit = subprocess.run(last, capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", RESULTS], capture_output=True, text=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return f"{commit or 'no commit'}, changed since" if changed else commit
+
+
+def settings_of_runs():
+    """A table of all that decides a training, a row a run; what is the same by default is there as well."""
+    return [
+        {"run": run.name}
+        | {
+            name: (json.dumps(value) if value else "") if isinstance(value, (list, dict)) else value
+            for name, value in run.settings.items()
+        }
+        | {"network_options": ", ".join(f"{name} {value}" for name, value in run.network_options.items())}
+        for run in STUDY.runs
+    ]
+
+
+def about_study():
+    study = CONFIG["studies"][STUDY.name]
+    about = {"study": STUDY.name, "description": study.get("description", ""), "commit": results_commit()}
+    return json.dumps(about | {"settings": settings_of_runs()})
+
+
+MOVING = rules.portrait.output if "figure-portrait" in STUDY.figures else []
+
+
+rule report:
+    input:
+        tables=[*of_every_run("metrics", "csv"), *of_every_run("robustness", "csv")],
+        figures=[rules.figure.output.png.format(figure=figure) for figure in STUDY.figures],
+        claims=rules.claims.output.csv,
+        checks=rules.check_theory.output,
+        cards=[f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets],
+        portrait=MOVING,
+        # What the tables beside the page hold.
+        beside=[*rules.collect.output, *rules.table.output, *rules.collect_sweep.output],
+        # Words and looks of the page: an input of the report alone.
+        words=[
+            str(path)
+            for path in sorted((WORKFLOW / "neural_collapse" / "report").rglob("*.*"))
+            if path.suffix != ".pyc"
+        ],
+    output:
+        f"{RESULTS}/report.html",
+    log:
+        f"{LOGS}/report.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        about=lambda wildcards: about_study(),
+        portrait=lambda wildcards, input: f"--portrait {input.portrait}" if input.portrait else "",
+        # The records of git, and the receipts of jobs that ended since.
+        records=f"{RESULTS}/provenance .snakemake/receipts",
+        code=code("report"),
+        environment=pins("steps.report"),
+    message:
+        "Make the page of the study, {output}"
+    shell:
+        STEP + "report {input.tables} --figures {input.figures} --claims {input.claims} "
+        "--checks {input.checks} --cards {input.cards} {params.portrait} --records {params.records} "
+        "--about {params.about:q} --output {output} > {log} 2>&1"
