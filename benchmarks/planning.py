@@ -1,9 +1,16 @@
 """How long Snakemake plans a large study, beside the same by another commit.
 
-    python benchmarks/planning.py [--seeds 12 64] [--against COMMIT]
+    python benchmarks/planning.py [--seeds 1 12] [--against COMMIT]
 
 Dry runs of the paper's study with so many seeds, nothing made yet: user seconds and peak memory of a process each, the
-two commits one after the other.
+two commits one after the other. On two cores of an Intel Xeon at 2.5 GHz that several others shared, `--seeds 12
+--against 2dbe926` (listed names, 51 files asked for of each training) printed:
+
+    seeds workflow       jobs   user s     MB
+       12 here           2197     29.1    318
+       12 2dbe926        2197     61.8    348
+
+The same of one seed, 547 jobs, took 9.0 and 10.0 s.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """A real Slurm: one node that claims two GPUs, started for these tests alone where Debian's `slurm-wlm` is installed.
 
-Needs root, as its daemons do. The GPUs are /dev/null and /dev/zero, so a job takes the scheduler's word for its own.
+Needs root, as its daemons do, and writes /etc/slurm, where Snakemake's plugin has srun look. The GPUs are /dev/null and
+/dev/zero, so a job takes the scheduler's word for its own.
 """
 
 import os
@@ -15,11 +16,13 @@ from pathlib import Path
 import pytest
 from conftest import Repository, jobs_in, wait_until
 
+SETTINGS = Path("/etc/slurm/slurm.conf")
+
 pytestmark = [
     pytest.mark.xdist_group("workflow"),
     pytest.mark.skipif(
-        os.getuid() != 0 or not all(map(shutil.which, ("slurmctld", "slurmd", "munged"))),
-        reason="needs root and the packages slurm-wlm and munge",
+        os.getuid() != 0 or not all(map(shutil.which, ("slurmctld", "slurmd", "munged"))) or SETTINGS.exists(),
+        reason="needs root, the packages slurm-wlm and munge, and a machine without a Slurm of its own",
     ),
 ]
 
@@ -62,43 +65,45 @@ GRES = "".join(f"NodeName={HOST} Name=gpu File=/dev/{device} Count=1\n" for devi
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
-    """The environment variables under which commands speak to a Slurm of our own."""
+    """A Slurm of our own, for as long as these tests last."""
     folder = tmp_path_factory.mktemp("slurm")
     for name in ("state", "spool", "munge"):
         (folder / name).mkdir()
     for parent in (folder, *folder.parents[:3]):
         parent.chmod(parent.stat().st_mode | 0o055)  # for munge's own user
     shutil.chown(folder / "munge", "munge", "munge")
-    (folder / "slurm.conf").write_text(CONF.format(folder=folder))
-    (folder / "gres.conf").write_text(GRES)
-    variables = {"SLURM_CONF": str(folder / "slurm.conf")}
+    SETTINGS.parent.mkdir(exist_ok=True)
+    files = {SETTINGS: CONF.format(folder=folder), SETTINGS.with_name("gres.conf"): GRES}
+    for file, text in files.items():
+        file.write_text(text)
     munged = ["munged", "--foreground", "--force"]
     munged += [f"--{name}={folder}/munge/{name}" for name in ("socket", "pid-file", "log-file", "seed-file")]
     commands = [["runuser", "-u", "munge", "--", *munged], ["slurmctld", "-D"], ["slurmd", "-D", "-N", HOST]]
     daemons = []
     try:
         for command in commands:
-            environment = os.environ | variables
             with (folder / f"{Path(command[0]).name}.out").open("w") as out:
-                daemons.append(subprocess.Popen(command, env=environment, stdout=out, stderr=out))
+                daemons.append(subprocess.Popen(command, stdout=out, stderr=out))
             time.sleep(2)
         idle = ["sinfo", "--noheader", "--format=%t"]
-        wait_until(lambda: subprocess.run(idle, env=environment, text=True, capture_output=True).stdout == "idle\n", 60)
-        yield variables
+        wait_until(lambda: subprocess.run(idle, text=True, capture_output=True).stdout == "idle\n", 60)
+        yield
     finally:
-        subprocess.run(["scancel", "--user=root"], env=os.environ | variables, check=False)
+        subprocess.run(["scancel", "--user=root"], check=False)
         for daemon in reversed(daemons):
             daemon.terminate()
             daemon.wait()
+        for file in files:
+            file.unlink()
 
 
 @pytest.fixture
 def study(fresh, slurm, tmp_path):
     """The tiny study without results, one run long enough to be interrupted."""
-    repository = Repository(tmp_path / "repository", **slurm)
+    repository = Repository(tmp_path / "repository")
     shutil.copytree(fresh.path, repository.path, symlinks=True)
     repository.edit("workflow/rules/gpus.py", r"if torch.cuda.is_available\(\)", "if True")
-    repository.edit("config.yaml", "digits-vgg11-mse: {}", "digits-vgg11-mse: {epochs: 300}")
+    repository.edit("config.yaml", "digits-vgg11-mse: {}", "digits-vgg11-mse: {epochs: 150}")
     return repository
 
 
@@ -150,7 +155,7 @@ def test_a_training_survives_requeue_cancellation_and_time_limit_to_the_same_byt
             study.run(*{"requeue": ["scontrol", "requeue"], "cancel": ["scancel"]}[fault], number)
     printed = head.communicate(timeout=600)[0]
     assert head.returncode == 0, printed
-    assert len(re.findall("^[1-9][0-9]* of 300 epochs are done", log.read_text(), re.M)) == 3, "one log of all attempts"
+    assert len(re.findall("^[1-9][0-9]* of 150 epochs are done", log.read_text(), re.M)) == 3, "one log of all attempts"
     found, expected = study.state_of(CHECKPOINTS), alone.state_of(CHECKPOINTS)
     assert len(found) == 3 and {n: c for n, (_, c) in found.items()} == {n: c for n, (_, c) in expected.items()}
     for layer in ("train.json", "data.json"):
