@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.xdist_group("workflow")
+pytestmark = pytest.mark.xdist_group("staleness")
 
 
 def test_a_sweep_with_a_diverging_rate_finishes_names_it_and_trains_with_the_best(study):

@@ -8,7 +8,7 @@ import re
 import pytest
 from conftest import ROOT, Repository
 
-pytestmark = pytest.mark.xdist_group("workflow")
+pytestmark = pytest.mark.xdist_group("staleness")
 
 SECTIONS = {
     re.match(r"\*\*An? ([a-z ]+)\*\*", section)[1]: re.findall(r"^```(\w+)\n(.*?)^```", section, re.M | re.S)

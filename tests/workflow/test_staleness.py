@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.xdist_group("workflow")
+pytestmark = pytest.mark.xdist_group("staleness")
 
 LIBRARY = "workflow/neural_collapse"
 RUN = "digits-vgg11-mse-seed0"
