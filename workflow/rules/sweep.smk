@@ -26,7 +26,7 @@ rule try_learning_rate:
         ),
         environment=lambda wildcards: pins_of_run("try_learning_rate", STUDY.swept[wildcards.pair]),
         weights=lambda wildcards: weights_of(
-            STUDY.swept[wildcards.pair], f"{RESULTS}/sweep/{wildcards.pair}/{wildcards.rate}.csv"
+            STUDY.swept[wildcards.pair], f"{PLACE}/sweep/{wildcards.pair}/{wildcards.rate}.csv"
         ),
         resume=f"{PLACE}/resume/{{pair}}/{{rate}}",  # no run's folder: those end in the seed
     message:

@@ -49,7 +49,7 @@ rule train_network:
         settings=lambda wildcards: flags(training_settings(RUNS[wildcards.run])),
         code=lambda wildcards: code_of_run("train", RUNS[wildcards.run], f"train.losses.{RUNS[wildcards.run].loss}"),
         environment=lambda wildcards: pins_of_run("train", RUNS[wildcards.run]),
-        weights=lambda wildcards: weights_of(RUNS[wildcards.run], f"{RESULTS}/checkpoints/{wildcards.run}/history.csv"),
+        weights=lambda wildcards: weights_of(RUNS[wildcards.run], f"{PLACE}/checkpoints/{wildcards.run}/history.csv"),
         checkpoints=subpath(output.history, parent=True),
         measured=STUDY.measured_epochs,
         resume=f"{PLACE}/resume/{{run}}",
