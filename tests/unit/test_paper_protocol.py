@@ -60,21 +60,20 @@ STEPS = ["prepare-dataset", "train", "extract-features", "measure-run", "attack"
 def test_its_files_are_what_the_steps_write_and_it_goes_on_where_it_was(protocol, capfd):
     assert protocol("digits-vgg11-mse", "--study", "small") == 0
     assert protocol.done == STEPS
-    name = "--dataset digits --network vgg11 --loss mse --seed 0".split()
-    checkpoints = "c/00.safetensors c/01.safetensors".split()
+    name, checkpoints = "--dataset digits --network vgg11 --loss mse --seed 0", "c/00.safetensors c/01.safetensors"
     for command in (
         "prepare-dataset --name digits --source digits --train-per-class 20 --padding 0 --seed 0 --output d",
         "train --data d --network vgg11 --network-options width=0.0625 --loss mse --seed 0 --epochs 3 --batch-size 50 "
         "--learning-rate 0.02 --learning-rate-drops 2 --warmup-epochs 0 --momentum 0.9 --weight-decay 0.0005 "
         "--precision float32 --threads 1 --measured-epochs 2 --checkpoints c --history h --resume r --code-version x",
-        ["extract-features", "--data", "d", "--checkpoints", *checkpoints]
-        + "--loss mse --seed 0 --threads 1 --batch-statistics 50 --output f".split(),
-        ["measure-run", "f", *name, "--weight-decay", "0.0005", "--output", "metrics.csv"],
-        ["attack", "--data", "d", "--checkpoints", *checkpoints, *name]
-        + "--images 4 --iterations 2 --overshoot 0.02 --epochs 1 --threads 1 --output robustness.csv".split(),
-        ["summarise", "metrics.csv", "robustness.csv", "--output", "summary.json"],
+        f"extract-features --data d --checkpoints {checkpoints} --loss mse --seed 0 --threads 1 --batch-statistics 50 "
+        "--output f",
+        f"measure-run f {name} --weight-decay 0.0005 --output metrics.csv",
+        f"attack --data d --checkpoints {checkpoints} {name} --images 4 --iterations 2 --overshoot 0.02 --epochs 1 "
+        "--threads 1 --output robustness.csv",
+        "summarise metrics.csv robustness.csv --output summary.json",
     ):
-        assert neural_collapse(command.split() if isinstance(command, str) else command) == 0
+        assert neural_collapse(command.split()) == 0
     for ours, theirs in {
         f"metrics/{RUN}.csv": "metrics.csv",
         f"robustness/{RUN}.csv": "robustness.csv",
