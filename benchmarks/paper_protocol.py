@@ -1,29 +1,33 @@
-"""One named run of a study on any machine with torch and this library, without Snakemake: its files join the study.
+"""One run of a study on any machine with torch and this library, without Snakemake; its files join the study.
 
-    PYTHONPATH=workflow:workflow/rules python benchmarks/paper_protocol.py mnist-vgg11-mse [--seed 0] [--study paper]
-        [--config config.yaml] [--check]
+    PYTHONPATH=workflow:workflow/rules python benchmarks/paper_protocol.py mnist-vgg11-mse
+        [--seed 0] [--study paper] [--config config.yaml] [--check]
 
 Called in a clone of the repository. Prepares the images, trains, extracts, measures, attacks and sums up, each step as
 the rule of that name runs it, and writes what the rules write, where they write it: results/<study>/... and
 logs/<study>/.... A training that is stopped goes on at its last epoch when the command is repeated, and what was made
-by the present code and settings is not made again. A GPU is used where there is one; a small study runs on a CPU.
+by the present code, settings and packages is not made again. It computes on a GPU where torch finds one, else on the
+CPU, which is enough for a small study. Where a sweep chooses the learning rate, its choice (results/<study>/sweep/) has
+to be there.
 
-How such files join a study. The workflow believes no file that no record speaks of: it would make them all again, and
-`--touch ... accept=WHY` alone does not change that, because accepting renews an entry and makes none. What makes one is
-the *receipt* that every job leaves in .snakemake/receipts (what it read and made, by checksum; versions; the device),
-beside Snakemake's own record, which `--touch` writes. So bring both, look, and touch what was brought and nothing else:
+How such files join a study. The workflow makes everything again of which no record speaks, and `--touch ... accept=WHY`
+alone does not change that: accepting renews a record and makes none. What makes one is the *receipt* of a job in
+.snakemake/receipts (the checksums of what it read and made, the versions and the device it ran with), once Snakemake's
+own record is beside it, which `--touch` writes. So bring both to a clone of the same commit, look, and touch what was
+brought and nothing else; without the touch the next run trains anew and withdraws the receipts:
 
-    tar c results/paper .snakemake/receipts .snakemake/told | tar x -C CLONE      # there: PLACE of the study
-    PYTHONPATH=... python benchmarks/paper_protocol.py mnist-vgg11-mse --check    # in it, at the same commit
+    tar c results/paper .snakemake/receipts .snakemake/told | ssh HOST tar x -C CLONE
+    PYTHONPATH=workflow:workflow/rules python benchmarks/paper_protocol.py mnist-vgg11-mse --check
     snakemake --touch --cores 1 results/paper/summary/mnist-vgg11-mse-seed0.json \\
-        --config study=paper accept='trained on an H100 by paper_protocol.py'
+        --config study=paper accept='made by paper_protocol.py on another machine'
 
-From then on the run is one of the study, in `snakemake -n`, in the provenance in git (with the device and the versions
-that made it) and in clones. `--check` compares what each step was told, and by which code, with what the rules would
-tell it here, and exits with 1 where they differ: `--touch` could not know. The reason is asked for, but is kept only
-for files that had an entry before. Without the touch, the next run trains anew and withdraws the receipts.
+From then on the run is the study's: `snakemake -n` has nothing to do for it, its entries in results/paper/provenance
+name the versions and the device that made it, and a clone believes them. (The reason is asked for, but stays only in
+entries that were there before.) `--check` compares what each step was told, and by which code, with what the rules
+would tell it in this clone, and exits with 1 where they differ: `--touch` takes the present ones for what made it.
 
-Last run: on a CPU, for the tiny study of the tests (tests/workflow/test_runs_from_elsewhere.py); never on a GPU.
+Ran so far on a CPU alone, for the small studies of tests/unit/test_paper_protocol.py and, with the steps above,
+tests/workflow/test_runs_from_elsewhere.py.
 """
 
 import argparse
@@ -250,7 +254,8 @@ def make_images_again(job: Job) -> None:
 
 
 def python(module: str, *arguments: str, **streams: Any) -> subprocess.CompletedProcess:
-    paths = os.pathsep.join([str(WORKFLOW), str(WORKFLOW / "rules")])
+    """Run a module of the workflow as its jobs do, behind whatever else is on the path of this process."""
+    paths = os.pathsep.join([str(WORKFLOW), str(WORKFLOW / "rules"), os.environ.get("PYTHONPATH", "")])
     return subprocess.run([sys.executable, "-m", module, *arguments], env=os.environ | {"PYTHONPATH": paths}, **streams)
 
 

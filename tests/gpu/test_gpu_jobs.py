@@ -22,7 +22,10 @@ MEBIBYTE = 2**20
 
 
 def memory():
-    """Bytes that tensors hold, and that this process holds; without the workspaces that cuBLAS keeps a stream."""
+    """Bytes that tensors hold, and that this process holds; without the workspaces that cuBLAS keeps for each stream.
+
+    A graph may have been captured with one of them: it is not to be replayed after this.
+    """
     gc.collect()
     torch.cuda.synchronize()
     torch._C._cuda_clearCublasWorkspaces()
