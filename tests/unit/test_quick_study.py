@@ -27,7 +27,7 @@ def read(run):
 def test_every_run_ends_collapsed(run):
     epochs = read(run)
     first, last = epochs.iloc[0], epochs.iloc[-1]
-    assert last.error == 0 and last.ncc_mismatch == 0
+    assert last.error <= 0.001 and last.ncc_mismatch == 0
     assert first.nc1 / last.nc1 >= (500 if run in MSE_RUNS else 30)
     assert max(last.max_angle_means, last.max_angle_classifier) < 0.1
     if STUDY[run].settings["weight_decay"] > PAPERS_WEIGHT_DECAY:
