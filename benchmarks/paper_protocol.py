@@ -16,7 +16,7 @@ alone does not change that: accepting renews a record and makes none. What makes
 own record is beside it, which `--touch` writes. So bring both to a clone of the same commit, look, and touch what was
 brought and nothing else; without the touch the next run trains anew and withdraws the receipts:
 
-    tar c results/paper .snakemake/receipts .snakemake/told | ssh HOST tar x -C CLONE
+    tar c --exclude provenance results/paper .snakemake/receipts .snakemake/told | ssh HOST tar x -C CLONE
     PYTHONPATH=workflow:workflow/rules python benchmarks/paper_protocol.py mnist-vgg11-mse --check
     snakemake --touch --cores 1 results/paper/summary/mnist-vgg11-mse-seed0.json \\
         --config study=paper accept='made by paper_protocol.py on another machine'
