@@ -25,6 +25,8 @@ from neural_collapse.data.preparation import content_digest, load
 from neural_collapse.errors import InputError
 from neural_collapse.storage import read_arrays, read_metadata, write_arrays
 
+pytest_plugins = ["valid_files"]
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -9,6 +9,8 @@ from valid_files import COMMANDS, call
 
 import neural_collapse.storage
 
+pytest_plugins = ["valid_files"]
+
 WRITING = {name: command for name, command in COMMANDS.items() if "out" in command} | {
     "figure": "figure --figure figure-02 --tables metrics.csv --pdf out.pdf --png out.png",
     "claims": "claims --tables metrics.csv --output out.csv",

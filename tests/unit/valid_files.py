@@ -1,13 +1,15 @@
-"""One small, valid file of each kind that a command reads, and the commands that read them."""
+"""One small, valid file of each kind that a command reads, and the commands that read them: a plugin of pytest."""
 
 import contextlib
 import io
+import os
 import shlex
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import tiny_training
 from PIL import Image
 
@@ -84,3 +86,23 @@ def make_all() -> None:
             folder = Path("images", split, "ab"[index % 2])
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(folder / f"{index}.png")
+
+
+@pytest.fixture(scope="session")
+def valid(tmp_path_factory):
+    """A folder with a valid file of each kind; never to be changed."""
+    folder, before = tmp_path_factory.mktemp("valid"), os.getcwd()
+    os.chdir(folder)
+    try:
+        make_all()
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def files(valid, tmp_path, monkeypatch):
+    """A copy of the valid files, for one test to damage; the working folder."""
+    shutil.copytree(valid, tmp_path / "files")
+    monkeypatch.chdir(tmp_path / "files")
+    return tmp_path / "files"
