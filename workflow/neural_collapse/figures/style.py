@@ -334,6 +334,7 @@ def _finish_panel(axes: Axes, cell: pd.DataFrame, *, log: bool) -> None:
     if not axes.lines:
         reason = "no value" if len(cell) else "no run"
         axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color=".5")
+        axes.xaxis.set_visible(False)  # its numbers would mean nothing
 
 
 def _finish_values(axes: Axes, *, log: bool) -> None:
