@@ -12,7 +12,7 @@ from test_interruption import jobs_in, wait_until
 pytestmark = pytest.mark.xdist_group("workflow")
 
 MOMENTS = int(os.environ.get("NEURAL_COLLAPSE_MOMENTS", "2"))
-SEED = int(os.environ.get("NEURAL_COLLAPSE_SEED", str(random.SystemRandom().randrange(10**6))))
+SEED = int(os.environ.get("NEURAL_COLLAPSE_SEED", "4"))  # by hand: others, and twenty moments
 STEPS = ("prepare-dataset", "train", "extract-features", "attack", "measure", "figure", "simulate-central-path")
 
 

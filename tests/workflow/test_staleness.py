@@ -79,6 +79,8 @@ def test_what_decides_no_byte_reruns_nothing(study, module):
 
 def test_what_nothing_speaks_of_reruns_nothing(study):
     for path in everywhere(study):
+        if path.name == "vision.py":
+            continue  # imported for what it does when it is imported, so all of it counts
         with open(path, "a") as file:
             file.write("\n_ANOTHER = 1\n\n\ndef _another():\n    return _ANOTHER\n")
     assert study.plan() == {}
