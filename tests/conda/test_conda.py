@@ -115,7 +115,10 @@ def test_a_profile_switches_conda_on_for_dvc(study, done):
     printed = study.run(
         "dvc", "repro", "--single-item", "workflow/dvc.yaml:figures@tiny", SNAKEMAKE_PROFILE="profiles/conda"
     )
-    assert re.findall(r"^Job \d+: (.+)$", printed, re.M) == ["Draw figure-02", "The layer figures is complete"], printed
+    assert re.findall(r"^\[\d+/\d+\] (.+): \d+ s", printed, re.M) == [
+        "Draw figure-02",
+        "The layer figures is complete",
+    ], printed
     assert ran_in(study.path, "figures/figure-02.log") == "analysis"
     assert drawn.read_bytes() == before
 

@@ -385,7 +385,7 @@ def test_a_clone_trains_nothing_for_images_that_come_out_as_they_were(clone):
     clone.edit("workflow/neural_collapse/data/sources/digits.py", "    return Raw", "    assert True\n    return Raw")
     (clone.path / "results/tiny/figures/figure-02.pdf").unlink()  # which is to be drawn whatever the images are
     output = clone.run("snakemake", "--cores", "2", "metrics", "figures")
-    jobs = [job for job in re.findall("^Job [0-9]*: (.*)$", output, re.M) if not job.startswith("The layer")]
+    jobs = [job for job in re.findall(r"^\[\d+/\d+\] (.+?): \d+ s", output, re.M) if not job.startswith("The layer")]
     assert jobs == ["Prepare the images of digits", "Draw figure-02"]
     assert clone.plan("metrics", "figures") == {}
 

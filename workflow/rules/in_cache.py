@@ -10,7 +10,7 @@ import sys
 
 
 def main(study: str) -> int:
-    look = [sys.executable, "-m", "dvc", "data", "status", "--json"]
+    look = ["dvc", "data", "status", "--json"]
     lacking = json.loads(subprocess.run(look, capture_output=True, check=True).stdout).get("not_in_cache", [])
     lacking = [path for path in lacking if path.startswith(f"results/{study}/") and os.path.exists(path)]
     if lacking:
