@@ -19,7 +19,7 @@ from conftest import Repository, jobs_in, wait_until
 SETTINGS = Path("/etc/slurm/slurm.conf")
 
 pytestmark = [
-    pytest.mark.xdist_group("workflow"),
+    pytest.mark.xdist_group("slurm"),  # it waits most of the time
     pytest.mark.skipif(
         os.getuid() != 0 or not all(map(shutil.which, ("slurmctld", "slurmd", "munged"))) or SETTINGS.exists(),
         reason="needs root, the packages slurm-wlm and munge, and a machine without a Slurm of its own",

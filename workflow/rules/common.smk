@@ -13,6 +13,7 @@ from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
+from attempts import keep_logs_of_earlier_attempts
 from environments import mixture, pins
 from fingerprint import fingerprint
 from neural_collapse.data.preparation import content_digest, own_path
@@ -25,6 +26,7 @@ from records import Records
 from termination import handle_sigterm_in_a_thread
 
 handle_sigterm_in_a_thread()
+keep_logs_of_earlier_attempts()
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own. The shell says so after
 # conda has activated an environment: Snakemake keeps PYTHONPATH from such jobs, and where conda's base environment was

@@ -124,7 +124,7 @@ onstart:
     # The receipts of the jobs say what they read: Snakemake need not read every checkpoint once more to end a job.
     workflow.persistence.max_checksum_file_size = 0
     forget_what_did_not_happen(workflow.dag, RECORDS.made_as_before)
-    # Long jobs append to their logs, so that those of a first attempt are there after a second: each run begins anew.
+    # Jobs append to their logs, so that those of a first attempt are there after a second: each run begins anew.
     for log in {log for job in workflow.dag.needrun_jobs() for log in job.log}:
         Path(log).unlink(missing_ok=True)
     warn_of_training_on_cpus()
