@@ -109,7 +109,7 @@ def test_variants_never_share_a_panel_a_claim_or_a_row(tmp_path):
     _, table = study(seeds=(0,))
     figure = figure_07.draw(table)
     titles = [axes.get_title().splitlines()[-1] for axes in figure.axes if axes.get_visible()]
-    assert [title.partition("...")[0] for title in titles] == ["weight deca"] * 6  # by their numbers, as tested below
+    assert len(titles) == 6 and all(title.startswith("weight deca") for title in titles)
     assert [len(axes.lines) for axes in figure.axes if axes.get_visible()] == [2] * 6  # a curve, and that of zero error
     claims = claims_table(table)
     scopes = claims[claims.claim == "mse-collapses-faster"].scope
