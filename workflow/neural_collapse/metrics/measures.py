@@ -165,6 +165,14 @@ def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> 
                             (`regularised_snr`); `snr_regularised_ratio`, the least over the greatest
     `nc1__batch_statistics`, ...  "mse" only: NC1 and the terms of the loss, of the train split as batch norm in train
                             mode makes it, where `extract-features` was asked for that
+    `loss__sample_weighted`  other losses only, where the classes' counts differ: the mean over all examples
+    `minority_cosine_classifier`, `minority_cosine_means`
+                            train split only, where the classes' counts differ: Avg over c != c' of cos(w_c, w_c'), and
+                            of cos(m_c, m_c'), among the classes with fewer examples than the median class; 1 where
+                            minorities collapse (Fang et al., arXiv 2101.12699), -1/(C-1) in a simplex
+    `error__noisy`, `error__noisy_true`, `error__clean`
+                            train split only, of data with `label_noise`: the error on examples whose label is wrong,
+                            against that label and against the true one, and on all others
     `law_residual`          "mse" only: |L_LS of that spectrum / `loss_ls` - 1|, which is rounding
     `nc1__train_means`      test split only: NC1 with both covariances about the class means of the train split
     `snr_1`, ..., `snr_rank`, `snr_unseen`  as for `collapse_measures`
@@ -173,13 +181,18 @@ def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> 
     """
     moments, weight = snapshot.moments, snapshot.weight
     measures = snapshot.examples | geometry_measures(moments, weight, snapshot.bias) | _snr_measures(moments)
-    if snapshot.train_means is not None:
+    if snapshot.train_means is None:
+        measures |= _minority_measures(snapshot)
+    else:
         measures["nc1__train_means"] = variability_collapse(moments, snapshot.train_means)
     for name, layer in snapshot.layers.items():
         of_layer = _mean_measures(layer.moments) | {"ncc_mismatch": layer.ncc_mismatch}
         measures |= {f"{measure}__{name}": of_layer[measure] for measure in _OF_LAYERS}
     if loss != "mse":
-        return measures | {"loss": float(snapshot.class_losses.mean())}
+        measures["loss"] = float(snapshot.class_losses.mean())
+        if snapshot.class_counts.min() < snapshot.class_counts.max():
+            measures["loss__sample_weighted"] = float(np.average(snapshot.class_losses, weights=snapshot.class_counts))
+        return measures
     weight_decay_lambda = len(weight) * weight_decay / 2
     terms = decompose_loss(moments, weight, snapshot.bias, weight_decay_lambda)
     half = decompose_loss(moments, weight, snapshot.bias, weight_decay / 2)
@@ -192,6 +205,20 @@ def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> 
     if snapshot.bias is not None:  # without one, L_LS is that of another classifier
         measures |= _regularised_measures(moments, weight_decay_lambda, terms["loss_ls"])
     return measures
+
+
+def _minority_measures(snapshot: Snapshot) -> dict[str, float]:
+    minority = snapshot.class_counts < np.median(snapshot.class_counts)
+    if minority.sum() < 2:
+        return {}
+    centred = snapshot.moments.class_means - snapshot.moments.global_mean
+    pairs = np.triu_indices(minority.sum(), 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        units = {
+            name: rows[minority] / np.linalg.norm(rows[minority], axis=1, keepdims=True)
+            for name, rows in (("classifier", snapshot.weight), ("means", centred))
+        }
+    return {f"minority_cosine_{name}": float((rows @ rows.T)[pairs].mean()) for name, rows in units.items()}
 
 
 def _regularised_measures(moments: Moments, weight_decay_lambda: float, loss_ls: float) -> dict[str, float]:
