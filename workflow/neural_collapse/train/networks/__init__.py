@@ -5,8 +5,8 @@ Those of torchvision.models have their own names ("mobilenet_v2"), those of timm
 A new network is one file here, `<family>.py`, with three names: `DEPTHS`, a tuple of whole numbers, `OPTIONS`, the JSON
 schema of each option that config.yaml may set, and `build(depth, *, in_channels, classes, image_size, **options) ->
 Network`, whose further keywords are those options. The options of `_head` come on top, for every family.
-`SMALLEST_IMAGE`, where there is one, names the pixels a side that a depth needs. All but `build` are literals, read when
-a study is planned. It may import torchvision or timm, whichever build of torch there is. Naming a network needs no
+`SMALLEST_IMAGE`, where there is one, names the pixels a side that a depth needs. All but `build` are literals, read
+when a study is planned. It may import torchvision or timm, whichever build of torch there is. Naming a network needs no
 torch; only `build` imports the one family it builds.
 """
 

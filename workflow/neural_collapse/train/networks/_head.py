@@ -78,8 +78,10 @@ def vary(
 
 
 class _UnitLength(nn.Module):
+    """Features (N, P) scaled to length 1; where they are all but 0, to less, or their gradient would have no bound."""
+
     def forward(self, features: Tensor) -> Tensor:
-        return F.normalize(features)
+        return F.normalize(features, eps=0.1)
 
 
 class _FixedClassifier(nn.Linear):
