@@ -178,6 +178,10 @@ def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> 
                             (`regularised_snr`); `snr_regularised_ratio`, the least over the greatest
     `nc1__batch_statistics`, ...  "mse" only: NC1 and the terms of the loss, of the train split as batch norm in train
                             mode makes it, where `extract-features` was asked for that
+    `loss__sample_weighted`  other losses only, where the classes' counts differ: the mean over all examples
+    `error__noisy`, `error__noisy_true`, `error__clean`
+                            train split only, of data with `label_noise`: the error on examples whose label is wrong,
+                            against that label and against the true one, and on all others
     `law_residual`          "mse" only: |L_LS of that spectrum / `loss_ls` - 1|, which is rounding
     `minority_cosine_means`, `minority_cosine_classifier`  train split only: as for `collapse_measures`
     `nc1__train_means`      test split only: NC1 with both covariances about the class means of the train split
@@ -195,7 +199,10 @@ def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> 
         of_layer = _mean_measures(layer.moments) | {"ncc_mismatch": layer.ncc_mismatch}
         measures |= {f"{measure}__{name}": of_layer[measure] for measure in _OF_LAYERS}
     if loss != "mse":
-        return measures | {"loss": float(snapshot.class_losses.mean())}
+        measures["loss"] = float(snapshot.class_losses.mean())
+        if snapshot.class_counts.min() < snapshot.class_counts.max():
+            measures["loss__sample_weighted"] = float(np.average(snapshot.class_losses, weights=snapshot.class_counts))
+        return measures
     weight_decay_lambda = len(weight) * weight_decay / 2
     terms = decompose_loss(moments, weight, snapshot.bias, weight_decay_lambda)
     half = decompose_loss(moments, weight, snapshot.bias, weight_decay / 2)
