@@ -48,7 +48,6 @@ def test_halving_goes_on_where_it_was_and_is_stale_exactly_where_it_must_be(stud
     assert choices.learning_rate[(choices["round"] == 1) & choices.kept].tolist() == kept
     assert choices.kept[choices["round"] == 2].sum() == 1
 
-    # What another run has, no; the last rate alone, it and what follows; all epochs or the file of a choice, what reads it.
     config = (study.path / "config.yaml").read_text()
     study.edit("config.yaml", "digits-vgg11-mse: {}", "digits-vgg11-mse: {learning_rate: 0.05}")
     assert study.plan(table) == {}
