@@ -171,16 +171,17 @@ def test_the_paper_study_is_the_papers():
     assert study.datasets["mnist"]["train_per_class"] == 5000 and study.datasets["svhn"]["train_per_class"] == 4600
     assert study.datasets["mnist"]["padding"] == 2 and study.datasets["stl10"]["padding"] == 0
     # The authors' learning rates lie on their own grid of 25.
-    assert len(study.sweep_rates) == 25 and study.sweep_rates[0] == 1e-4 and study.sweep_rates[-1] == 0.25
+    rates = study.sweep.rates
+    assert len(rates) == 25 and rates[0] == 1e-4 and rates[-1] == 0.25
     for run in study.runs:
         if run.settings["learning_rate"] != "sweep":
-            assert any(abs(run.settings["learning_rate"] / rate - 1) < 1e-6 for rate in study.sweep_rates), run.name
+            assert any(abs(run.settings["learning_rate"] / rate - 1) < 1e-6 for rate in rates), run.name
 
 
 def test_the_sweep_study_sweeps_every_pair_of_the_paper_study():
     sweep, paper = load_study(CONFIG, "sweep"), load_study(CONFIG, "paper")
     assert [run.name for run in sweep.runs] == [run.name for run in paper.runs]
-    assert len(sweep.swept) * len(sweep.sweep_rates) == 750
+    assert len(sweep.swept) == 30 and sweep.sweep.rounds == (25,) and paper.sweep.rounds == (25, 8, 2)
 
 
 def test_every_study_and_every_key_of_the_schema_is_described():

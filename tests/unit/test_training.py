@@ -229,3 +229,63 @@ def test_divergence_is_an_error_of_one_sentence():
 def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(InputError, match="batch_size: 64 is more than the 45 train images of data set 'squares'"):
         start(batch_size=64)
+
+
+def test_where_no_graph_can_be_captured_one_warning_is_given_and_steps_are_eager(capsys):
+    expected = history(start())
+    training = start()
+    training.captures = True
+
+    def fail():
+        tries.append(training.rate)
+        for weights in training.weights:  # warming up
+            weights.add_(1.0)
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nCompile with ...")
+
+    tries, training._captured_step = [], fail
+    assert history(training) == expected
+    assert len(tries) == 1 and len({record.learning_rate for record in expected}) > 1
+    warning = capsys.readouterr().err
+    assert warning.startswith("warning: steps can't be captured as a CUDA graph (CUDA error: operation not permitted")
+    assert warning.count("\n") == 1
+
+
+def full_above(images, network):
+    """A pretended GPU whose memory holds no more than so many images."""
+
+    def check(module, inputs):
+        if len(inputs[0]) > images:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    return network.register_forward_pre_hook(check)
+
+
+def test_testing_takes_half_as_many_images_at_a_time_until_they_fit():
+    expected, training = start(), start()
+    full_above(10, training.network)  # of 21 test images; batches have 8
+    records = history(training)
+    assert training.tested_at_once == 10
+    assert records == history(expected)
+
+
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [(5, "for a step of vgg11 on 8 images"), (0, "to test vgg11 on a single image")],
+)
+def test_out_of_memory_is_one_sentence_and_the_batch_stays(images, sentence):
+    training = start()
+    full_above(images, training.network)
+    with pytest.raises(
+        InputError, match=f"^the GPU has not enough memory {sentence}; let fewer jobs share it"
+    ) as error:
+        training.train_epoch(1) if images else training.test_error()
+    assert "\n" not in str(error.value) and training.settings.batch_size == 8
+
+
+def test_out_of_memory_for_the_images_is_one_sentence(monkeypatch):
+    def full(*arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(Training, "_resident", full)
+    with pytest.raises(InputError, match="not enough memory for vgg11 and all images of data set 'squares'"):
+        start()

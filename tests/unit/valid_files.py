@@ -70,11 +70,12 @@ def make_all() -> None:
         assert status == 0, errors
     shutil.rmtree("work")
     rates = pd.DataFrame(
-        [(0.1, 1, 0.5, 0.4, 0.3, False)],
-        columns=["learning_rate", "epoch", "train_loss", "train_error", "test_error", "diverged"],
+        [(0.1, 1, 1, 0.5, 0.4, 0.3, False)],
+        columns=["learning_rate", "epochs", "epoch", "train_loss", "train_error", "test_error", "diverged"],
     )
     write_csv("tried.csv", rates)
-    write_json("squares-vgg11-mse.json", {"learning_rate": 0.1, "test_accuracy": 0.7, "diverged": []})
+    trials = [{"learning_rate": 0.1, "epochs": 1, "test_accuracy": 0.7}]
+    write_json("squares-vgg11-mse.json", {"learning_rates": [0.1], "trials": trials})
     generator = np.random.default_rng(0)
     labels = np.arange(12) % 3
     images = generator.integers(0, 256, (12, 6, 6), dtype=np.uint8)

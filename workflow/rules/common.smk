@@ -131,7 +131,8 @@ wildcard_constraints:
     pair=any_of(STUDY.swept),
     dataset=any_of(STUDY.datasets),
     system=any_of(STUDY.theory),
-    rate=any_of(STUDY.sweep_rates),
+    round=any_of(range(1, len(STUDY.sweep.rounds) + 1)),
+    place=any_of(f"{place:02d}" for place in range(STUDY.sweep.count)),
     figure=any_of(figure for figure in known_figures() if shows_something(figure, STUDY.runs)),
 
 

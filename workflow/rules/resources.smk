@@ -54,7 +54,8 @@ def flops_of_study():
 def hours(layer, wildcards, speed):
     """How long a job of a layer takes at a speed in FLOP a second; None where nobody knows."""
     run = run_of(wildcards)
-    flops = flops_of_study().get(layer, {}).get(run.pair if layer == "sweep" else run.name)
+    job = f"{run.pair} {wildcards.round}" if layer == "sweep" else run.name
+    flops = flops_of_study().get(layer, {}).get(job)
     return None if flops is None else flops / speed / 3600
 
 

@@ -8,10 +8,9 @@ import copy
 import difflib
 import functools
 import itertools
-import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import InputError, shortened
@@ -41,6 +40,7 @@ from .declarations import (
 from .imbalance import class_counts
 from .names import PLAIN, name_of_settings, pair_name, parts_of_pair
 from .settings import default_drops, training_schema
+from .sweeps import Sweep
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Study:
     figures: tuple[str, ...]
     layers: bool
     measured_epochs: int
-    sweep_rates: tuple[float, ...]
+    sweep: Sweep
 
     @functools.cached_property
     def swept(self) -> dict[str, Run]:
@@ -101,6 +101,11 @@ class Study:
             if run.settings["learning_rate"] == "sweep":
                 chosen.setdefault(run.pair, run)
         return chosen
+
+    def trial(self, pair: str, number: int) -> Run:
+        """A run of the sweep of a pair, in a round of it (from 1), whatever its learning rate."""
+        run = self.swept[pair]
+        return replace(run, settings=self.sweep.settings(number, run.settings))
 
 
 def load_study(config: dict[str, Any], name: str | None = None) -> Study:
@@ -163,9 +168,9 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     for figure in study["leave_out"]:
         if figure not in known_figures():
             raise InputError(f"{where}.leave_out: {unknown('figure', figure, known_figures())}")
-    sweep = study["sweep"]
-    if sweep["lowest"] >= sweep["highest"]:
-        raise InputError(f"{where}.sweep: lowest, {sweep['lowest']}, must be less than highest, {sweep['highest']}.")
+    sweep = Sweep(**study["sweep"])
+    if sweep.lowest >= sweep.highest:
+        raise InputError(f"{where}.sweep: lowest, {sweep.lowest}, must be less than highest, {sweep.highest}.")
     return Study(
         name=name,
         runs=tuple(runs),
@@ -177,7 +182,7 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         ),
         layers=study["layers"],
         measured_epochs=study["measured_epochs"],
-        sweep_rates=_logarithmic(sweep["lowest"], sweep["highest"], sweep["count"]),
+        sweep=sweep,
     )
 
 
@@ -423,9 +428,3 @@ def _settings(where: str, common: dict[str, Any], own: dict[str, Any]) -> dict[s
     settings.setdefault("learning_rate_drops", default_drops(settings["epochs"]))
     check_schedule(f"{where}.", settings)
     return settings
-
-
-def _logarithmic(lowest: float, highest: float, count: int) -> tuple[float, ...]:
-    """`count` rates from `lowest` to `highest`, in nine significant digits: they are also file names."""
-    low, high = math.log10(lowest), math.log10(highest)
-    return tuple(float(f"{10 ** (low + (high - low) * i / (count - 1)):.8e}") for i in range(count))
