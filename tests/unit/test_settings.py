@@ -52,8 +52,13 @@ def test_the_table_of_runs_keeps_numbers_and_takes_the_chosen_learning_rate(tmp_
         ]
     ]
     chosen = pd.DataFrame(
-        [("digits", "vgg11", "ce", "x", 0.3), ("digits", "vgg11", "ce", "plain", 0.2)],
-        columns=[*KEY[:-1], "learning_rate"],
+        [
+            ("digits", "vgg11", "ce", "x", 1, 0.4, True),
+            ("digits", "vgg11", "ce", "x", 2, 0.3, True),
+            ("digits", "vgg11", "ce", "x", 2, 0.4, False),
+            ("digits", "vgg11", "ce", "plain", 2, 0.2, True),
+        ],
+        columns=[*KEY[:-1], "round", "learning_rate", "kept"],
     )
     write_runs(tmp_path / "runs.csv", rows, chosen)
     table = read_runs(tmp_path / "runs.csv")
