@@ -129,3 +129,32 @@ def test_variants_never_share_a_panel_a_claim_or_a_row(tmp_path):
 def test_variants_come_by_their_numbers():
     table = pd.concat([synthetic_run(variant=variant) for variant in ("width_10", "width_9", "plain", "width_0.5")])
     assert [run.variant for run, _ in runs(table)] == ["plain", "width_0.5", "width_9", "width_10"]
+
+
+def test_a_claim_about_a_setting_is_judged_among_trainings_that_differ_in_it_alone(tmp_path):
+    """Made-up runs whose NC1 falls with weight decay in networks with batch norm, and rises in those without."""
+    rows, table = study(decays=(0.001, 0.01, 0.1), norms=(True, False), losses=("mse",))
+    decay = table.variant.str.extract(r"decay_([0-9.]+)_")[0].astype(float)
+    table["value"] *= decay.where(table.variant.str.contains("false"), 1 / decay)
+    write_runs(tmp_path / "runs.csv", rows)
+    claims = claims_table(table, settings=read_runs(tmp_path / "runs.csv"))
+    found = claims[claims.claim == "decay-collapses-features"].set_index("scope")
+    assert found.measured.to_dict() == {
+        "digits-vgg11-mse, batch norm true": pytest.approx(-1),
+        "digits-vgg11-mse, batch norm false": pytest.approx(1),
+    }
+    assert found.verdict.tolist() == ["holds", "fails"]
+    assert (found.runs == 6).all()
+    few = claims_table(table[table.seed == 0], settings=read_runs(tmp_path / "runs.csv"))
+    assert (few[few.claim == "decay-collapses-features"].runs == 3).all()
+    assert "decay-collapses-features" not in set(claims_table(table).claim)
+
+
+def test_no_claim_is_about_a_setting_that_is_not_varied_enough(tmp_path):
+    rows, table = study(decays=(0.001, 0.01), losses=("mse",))
+    write_runs(tmp_path / "runs.csv", rows)
+    claims = claims_table(table, settings=read_runs(tmp_path / "runs.csv"))
+    assert claims[claims.claim == "decay-collapses-features"].verdict.tolist() == ["undecided"]
+    write_runs(tmp_path / "runs.csv", rows[:2])
+    claims = claims_table(table, settings=read_runs(tmp_path / "runs.csv"))
+    assert "decay-collapses-features" not in set(claims.claim)

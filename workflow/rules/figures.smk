@@ -90,6 +90,7 @@ rule claims:
     input:
         tables=[*of_every_run("metrics", "csv"), *of_every_run("robustness", "csv")],
         cards=[f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets],
+        runs=rules.list_runs.output,
         checks=f"{RESULTS}/theory/checks.csv",
     output:
         csv=f"{RESULTS}/claims.csv",
@@ -110,6 +111,7 @@ rule claims:
         "Check the paper's claims"
     shell:
         STEP + "claims --tables {input.tables} --cards {input.cards} --checks {input.checks} "
+        "--runs {input.runs} "
         "--output {output.csv} --html {output.html} > {log} 2>&1"
 
 

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from ..errors import InputError
-from ..metrics.settings import read_runs, varied, varied_beside
+from ..metrics.settings import along, in_words, read_runs, varied
 from ..metrics.tables import RunKey, curve, read_tables, runs, title
 from .style import CLASS_MEANS, CLASSIFIERS, FOURTH, STYLE, THIRD, Look, finish_values
 
@@ -80,7 +80,7 @@ def draw_against_settings(table: pd.DataFrame, settings: pd.DataFrame, measures:
                     _draw_line(axes, rows, name, one, look)
                 axes.set_title(one.label)
                 _finish_setting(axes, joined[name], one)
-            block.supxlabel(_words(name), fontsize=STYLE["axes.labelsize"])
+            block.supxlabel(in_words(name), fontsize=STYLE["axes.labelsize"])
             _legend(block, list(lines))
     return figure
 
@@ -101,13 +101,14 @@ def _last_values(table: pd.DataFrame, measures: Sequence[Measured]) -> pd.DataFr
 
 def _lines(joined: pd.DataFrame, columns: pd.Index, name: str) -> dict[str, pd.DataFrame]:
     """The trainings that differ in one setting alone, by what tells them from the others."""
-    others = varied_beside(joined[columns], name) if name != "loss" else []
-    parts = [key for key in ("dataset", "network", "loss") if key != name]
     lines = {}
-    for key, rows in joined.groupby([*parts, *others], dropna=False, sort=False):
-        words = [title(value) for part, value in zip(parts, key, strict=False) if joined[part].nunique() > 1]
-        words += [f"{_words(other)} {value}".lower() for other, value in zip(others, key[len(parts) :], strict=True)]
-        lines[", ".join(words)] = rows
+    for shared, rows in along(joined[columns], name):
+        words = [
+            title(value) if key in RunKey._fields else in_words(key, value)
+            for key, value in shared.items()
+            if key not in RunKey._fields or joined[key].nunique() > 1
+        ]
+        lines[", ".join(words)] = joined.loc[rows.index]
     return lines
 
 
@@ -144,10 +145,6 @@ def _finish_setting(axes: Axes, values: pd.Series, one: Measured) -> None:
 
 def _is_numeric(values: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-
-
-def _words(name: str) -> str:
-    return name.rpartition(".")[2].replace("_", " ")
 
 
 def _legend(block: SubFigure, labels: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """What was set for each run (`runs.csv`), and which of it a study varies."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,23 @@ def varied(runs: pd.DataFrame) -> list[str]:
     """The settings that differ between trainings of one data set, network and loss."""
     values = runs.groupby(_PAIR)[list(runs.columns.difference(RunKey._fields, sort=False))].nunique(dropna=False)
     return [name for name in values if values[name].max() > 1]
+
+
+def along(runs: pd.DataFrame, setting: str) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """The runs that differ in one setting (or in their loss) and their seed alone, and what all of them share.
+
+    Of what they share, the data set, network and loss, and those settings that tell them from the runs of another line.
+    """
+    shared = [name for name in _PAIR if name != setting]
+    shared += varied_beside(runs, setting) if setting not in _PAIR else []
+    for values, rows in runs.groupby(shared, dropna=False, sort=False):
+        yield dict(zip(shared, values, strict=True)), rows
+
+
+def in_words(setting: str, value: Any = "") -> str:
+    """A setting, and its value, as a reader calls them: `batch norm false` for `network.batch_norm`."""
+    words = setting.rpartition(".")[2].replace("_", " ")
+    return f"{words} {value:g}" if isinstance(value, float) else f"{words} {value}".strip().lower()
 
 
 def varied_beside(runs: pd.DataFrame, setting: str) -> list[str]:
