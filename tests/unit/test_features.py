@@ -1,6 +1,8 @@
 """From checkpoints to moments to rows: the numbers of the pipeline are those of the features themselves."""
 
+import math
 from collections import OrderedDict
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from torch import nn
 from neural_collapse.__main__ import main
 from neural_collapse.data.dataset import Dataset, standardise, write_dataset
 from neural_collapse.features.extraction import take_snapshots
-from neural_collapse.features.moments import class_moments, read_snapshots, write_snapshots
+from neural_collapse.features.moments import Moments, class_moments, read_snapshots, write_snapshots
 from neural_collapse.metrics.measures import collapse_measures, snapshot_measures, variability_collapse
 from neural_collapse.steps import extract_features
 
@@ -120,12 +122,55 @@ def test_losses_other_than_mse_are_recorded_alone(dataset, rows):
     cross_entropy = nn.functional.cross_entropy(logits, torch.from_numpy(labels), reduction="none").numpy()
     found = snapshot_measures(snapshots(dataset, "ce")["train"], loss="ce", weight_decay=5e-3)
     assert found["loss"] == pytest.approx(np.mean([cross_entropy[labels == c].mean() for c in range(CLASSES)]))
+    assert found["loss__sample_weighted"] == pytest.approx(cross_entropy.mean())
     assert not {"loss_nc1", "loss_perp", "loss__half_wd", "classifier_distance"} & found.keys()
     scaled = snapshots(dataset, "scaled_mse", {"target_weight": 5.0, "target_value": 2.0})["train"]
     target = np.eye(CLASSES)[labels]
     squares = (np.where(target == 1, 5.0, 1.0) * (logits.numpy() - 2.0 * target) ** 2).mean(1)
     expected = np.mean([squares[labels == c].mean() for c in range(CLASSES)])
     assert snapshot_measures(scaled, loss="scaled_mse", weight_decay=5e-3)["loss"] == pytest.approx(expected)
+
+
+def test_wrong_labels_are_counted_apart_from_the_others(dataset, rows, tmp_path):
+    true = dataset.train_labels.copy()
+    true[::7] = (true[::7] + 1) % CLASSES
+    kept = snapshots(replace(dataset, true_train_labels=true))
+    write_snapshots(tmp_path / "kept.safetensors", [1], {split: [snapshot] for split, snapshot in kept.items()})
+    features, labels, weight, bias = rows["train"]
+    decided = (features @ weight.T + bias).argmax(1)
+    wrong = [i for i in range(len(labels)) if labels[i] != true[i]]
+    right = sorted(set(range(len(labels))) - set(wrong))
+    for _, split, snapshot in read_snapshots(tmp_path / "kept.safetensors"):
+        found = snapshot_measures(snapshot, loss="ce", weight_decay=0.0)
+        if split == "test":
+            assert not [name for name in found if "noisy" in name or "clean" in name]
+            continue
+        assert found["error__noisy"] == pytest.approx(sum(decided[i] != labels[i] for i in wrong) / len(wrong))
+        assert found["error__noisy_true"] == pytest.approx(sum(decided[i] != true[i] for i in wrong) / len(wrong))
+        assert found["error__clean"] == pytest.approx(sum(decided[i] != labels[i] for i in right) / len(right))
+
+
+@pytest.mark.parametrize(
+    ("counts", "minority"),
+    [([9, 9, 2, 2], [2, 3]), ([40, 20, 10, 5, 2], [3, 4]), ([3, 8, 3, 8, 3, 8, 8], [0, 2, 4])],
+)
+def test_minorities_are_the_classes_below_the_median(dataset, counts, minority):
+    random = np.random.default_rng(1)
+    means, weight = random.normal(size=(2, len(counts), 6)) + 2
+    moments = Moments(means, np.ones(6), np.full(len(counts), 6.0))
+    taken = replace(snapshots(dataset)["train"], moments=moments, weight=weight, class_counts=np.array(counts))
+    taken = replace(taken, class_losses=np.ones(len(counts)), bias=None)
+    found = snapshot_measures(taken, loss="ce", weight_decay=0.0)
+    for name, rows in (("classifier", weight), ("means", means - sum(means) / len(means))):
+        cosines = [
+            sum(rows[c] * rows[d]) / math.sqrt(sum(rows[c] ** 2) * sum(rows[d] ** 2))
+            for c in minority
+            for d in minority
+            if c != d
+        ]
+        assert found[f"minority_cosine_{name}"] == pytest.approx(sum(cosines) / len(cosines), rel=1e-12)
+    balanced = replace(taken, class_counts=np.full(len(counts), 5))
+    assert not [name for name in snapshot_measures(balanced, loss="ce", weight_decay=0.0) if "minority" in name]
 
 
 def test_batch_statistics_are_those_of_training(dataset):
