@@ -1,6 +1,5 @@
 """From checkpoints to moments to rows: the numbers of the pipeline are those of the features themselves."""
 
-import math
 from collections import OrderedDict
 from dataclasses import replace
 
@@ -13,7 +12,7 @@ from torch import nn
 from neural_collapse.__main__ import main
 from neural_collapse.data.dataset import Dataset, standardise, write_dataset
 from neural_collapse.features.extraction import take_snapshots
-from neural_collapse.features.moments import Moments, class_moments, read_snapshots, write_snapshots
+from neural_collapse.features.moments import class_moments, read_snapshots, write_snapshots
 from neural_collapse.metrics.measures import collapse_measures, snapshot_measures, variability_collapse
 from neural_collapse.steps import extract_features
 
@@ -150,29 +149,6 @@ def test_wrong_labels_are_counted_apart_from_the_others(dataset, rows, tmp_path)
         assert found["error__clean"] == pytest.approx(sum(decided[i] != labels[i] for i in right) / len(right))
 
 
-@pytest.mark.parametrize(
-    ("counts", "minority"),
-    [([9, 9, 2, 2], [2, 3]), ([40, 20, 10, 5, 2], [3, 4]), ([3, 8, 3, 8, 3, 8, 8], [0, 2, 4])],
-)
-def test_minorities_are_the_classes_below_the_median(dataset, counts, minority):
-    random = np.random.default_rng(1)
-    means, weight = random.normal(size=(2, len(counts), 6)) + 2
-    moments = Moments(means, np.ones(6), np.full(len(counts), 6.0))
-    taken = replace(snapshots(dataset)["train"], moments=moments, weight=weight, class_counts=np.array(counts))
-    taken = replace(taken, class_losses=np.ones(len(counts)), bias=None)
-    found = snapshot_measures(taken, loss="ce", weight_decay=0.0)
-    for name, rows in (("classifier", weight), ("means", means - sum(means) / len(means))):
-        cosines = [
-            sum(rows[c] * rows[d]) / math.sqrt(sum(rows[c] ** 2) * sum(rows[d] ** 2))
-            for c in minority
-            for d in minority
-            if c != d
-        ]
-        assert found[f"minority_cosine_{name}"] == pytest.approx(sum(cosines) / len(cosines), rel=1e-12)
-    balanced = replace(taken, class_counts=np.full(len(counts), 5))
-    assert not [name for name in snapshot_measures(balanced, loss="ce", weight_decay=0.0) if "minority" in name]
-
-
 def test_batch_statistics_are_those_of_training(dataset):
     """Against features of every batch by a network in train mode, which afterwards is as it was before."""
     network = Small()
@@ -258,7 +234,7 @@ def test_steps(dataset, tmp_path, monkeypatch):
         tables.append(table.read_bytes())
     assert tables[0] == tables[1]
     table = pd.read_csv(tmp_path / "a.csv")
-    assert list(table) == ["dataset", "network", "loss", "seed", "epoch", "split", "measure", "value"]
+    assert list(table) == ["dataset", "network", "loss", "variant", "seed", "epoch", "split", "measure", "value"]
     assert set(zip(table.epoch, table.split, strict=True)) == {(e, s) for e in (1, 2) for s in ("train", "test")}
     values = table.pivot(index=["epoch", "split"], columns="measure", values="value")
     for variant in ("", "__half_wd"):

@@ -192,7 +192,7 @@ def test_a_varied_network_is_trained_kept_measured_and_attacked(network, loss, t
             plain = collapse_measures(features, dataset.train_labels, fixed, weight_decay_lambda=3 / 2 * 0.005)
             for name in plain.keys() & measures.keys() - {"loss"}:
                 assert measures[name] == pytest.approx(plain[name], rel=1e-4, abs=1e-6), name
-    perturbations, fooled = deepfool(kept, images[:4], iterations=5, overshoot=0.02)
+    perturbations, _ = deepfool(kept, images[:4], iterations=5, overshoot=0.02)
     assert torch.isfinite(perturbations).all()
 
 

@@ -55,7 +55,7 @@ def plan(study: Study, results: Path) -> list[Cost]:
     flops = {layer: sum(jobs.values()) for layer, jobs in flops_of_jobs(study, data).items()}
 
     def over_runs(quantity: Callable[[Run, DataSize], float]) -> float:
-        return sum(quantity(run, data[run.dataset]) for run in runs)
+        return sum(quantity(run, data[run.data]) for run in runs)
 
     return [
         Cost("data", jobs=len(data), disk=sum(map(_data_bytes, data.values()))),
@@ -63,8 +63,8 @@ def plan(study: Study, results: Path) -> list[Cost]:
         Cost("sweep", jobs=len(study.swept) * (rates + 1) + 1, flops=rates * flops["sweep"]),
         Cost("train", len(runs), flops=flops["train"], disk=epochs * over_runs(_checkpoint_bytes)),
         Cost("features", len(runs), flops=flops["features"], disk=epochs * over_runs(_moments_bytes)),
-        # Each run is measured, attacked and summarised, and all are collected.
-        Cost("metrics", 3 * len(runs) + 1, flops=flops["metrics"]),
+        # Each run is measured, attacked and summarised, and all are collected, with what was set for each.
+        Cost("metrics", 3 * len(runs) + 2, flops=flops["metrics"]),
         Cost("theory", jobs=len(study.theory) + 1),  # and the table of what the paper proves
         # And table 1, the claims, and the frames of the moving portrait.
         Cost("figures", jobs=len(study.figures) + 2 + ("figure-portrait" in study.figures)),
@@ -83,7 +83,7 @@ def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[
     attacked = epochs if attack["epochs"] == "all" else min(attack["epochs"], epochs)
 
     def each(runs: Mapping[str, Run], flops: Callable[[Run, DataSize], float]) -> dict[str, float]:
-        return {name: flops(run, data[run.dataset]) for name, run in runs.items() if run.dataset in data}
+        return {name: flops(run, data[run.data]) for name, run in runs.items() if run.data in data}
 
     runs = {run.name: run for run in study.runs}
     return {
@@ -105,11 +105,9 @@ def check_networks(study: Study, results: Path) -> None:
         For the first that doesn't.
     """
     for run in study.runs:
-        known = (
-            published_size(study.datasets[run.dataset], "") or (results / "datasets" / f"{run.dataset}.json").is_file()
-        )
-        if known and of_another_library(run.network):
-            _cost(run, size_of_data(study, run.dataset, results))
+        known = published_size(study.datasets[run.data], "") or (results / "datasets" / f"{run.data}.json").is_file()
+        if known and of_another_library(run.architecture):
+            _cost(run, size_of_data(study, run.data, results))
 
 
 @functools.cache
@@ -141,7 +139,9 @@ def network_cost(
 
 def _cost(run: Run, data: DataSize) -> NetworkCost:
     options = tuple(sorted((key, value) for key, value in run.network_options.items() if key != "weights"))
-    return network_cost(run.network, options, channels=data.channels, image_size=data.image_size, classes=data.classes)
+    return network_cost(
+        run.architecture, options, channels=data.channels, image_size=data.image_size, classes=data.classes
+    )
 
 
 def _training_flops(run: Run, data: DataSize) -> float:

@@ -5,7 +5,7 @@ def sweep_settings(wildcards):
 
 rule try_learning_rate:
     input:
-        lambda wildcards: f"{RESULTS}/datasets/{STUDY.swept[wildcards.pair].dataset}.json",
+        lambda wildcards: f"{RESULTS}/datasets/{STUDY.swept[wildcards.pair].data}.json",
     output:
         f"{RESULTS}/sweep/{{pair}}/{{rate}}.csv",
     log:
@@ -18,8 +18,8 @@ rule try_learning_rate:
         mem_mb=memory,
         runtime=runtime("sweep"),
     params:
-        data=lambda wildcards: f"{PLACE}/data/{STUDY.swept[wildcards.pair].dataset}.safetensors",
-        images=lambda wildcards: images(STUDY.swept[wildcards.pair].dataset),
+        data=lambda wildcards: f"{PLACE}/data/{STUDY.swept[wildcards.pair].data}.safetensors",
+        images=lambda wildcards: images(STUDY.swept[wildcards.pair].data),
         settings=sweep_settings,
         code=lambda wildcards: code_of_run(
             "try_learning_rate", STUDY.swept[wildcards.pair], f"train.losses.{STUDY.swept[wildcards.pair].loss}"
