@@ -87,7 +87,5 @@ def test_mistakes_are_one_sentence():
         loss_function("mse", target_weight=2.0)
     with pytest.raises(InputError, match="its options are target_weight, target_value, but given: none"):
         loss_function("scaled_mse")
-    with pytest.raises(
-        InputError, match=r"'label_smoothing': smoothing: 1.5 is not allowed; .* at least 0 and less than 1"
-    ):
+    with pytest.raises(InputError, match=r"'label_smoothing': smoothing: 1\.5 is not allowed; .* less than 1"):
         loss_function("label_smoothing", smoothing=1.5)

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from neural_collapse.config.checks import read_config
-from neural_collapse.config.runs import load_study, settings_of_runs
+from neural_collapse.config.runs import load_study, published_size, settings_of_runs
+from neural_collapse.data.preparation import load, prepare
 from neural_collapse.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +94,29 @@ def changed(path, value):
         ("studies/small/runs/digits-vgg11-scaled_mse", {"epochs": 9}, ["loss_options", "target_value", "found none"]),
         ("studies/small/runs/digits-vgg11-mse/loss_options", {"k": 1}, ["loss_options", "no options", "found k"]),
         ("studies/small/sweep", {"lowest": 1, "highest": 0.1}, ["sweep", "lowest, 1", "highest, 0.1"]),
+        ("studies/small/datasets/digits", {"imbalance": 1}, ["digits.imbalance", "more than 1"]),
+        ("studies/small/datasets/digits", {"imbalance": 141}, ["digits.imbalance", "141 of 140", "the last class"]),
+        (
+            "studies/small/datasets/digits",
+            {"imbalance": 2, "train_per_class": "all"},
+            ["digits.imbalance", "`train_per_class`"],
+        ),
+        ("studies/small/datasets/digits", {"imbalance_profile": "step"}, ["imbalance_profile", "`imbalance`"]),
+        (
+            "studies/small/datasets/digits",
+            {"imbalance": 2, "imbalance_profile": "steps"},
+            ["imbalance_profile", "'steps'", "did you mean 'step'"],
+        ),
+        ("studies/small/datasets/digits", {"label_noise": 1}, ["label_noise", "less than 1"]),
+        ("studies/small/datasets/digits", {"left_out_classes": [10]}, ["left_out_classes", "[10]", "from 0 to 9"]),
+        ("studies/small/datasets/digits", {"left_out_classes": [*range(9)]}, ["left_out_classes", "two classes"]),
+        ("studies/small/networks/vgg11", {"bottleneck": 1}, ["networks.vgg11.bottleneck", "at least 2"]),
+        ("studies/small/runs/digits-vgg11-focal", {"epochs": 9}, ["loss_options", "'focal' needs gamma"]),
+        (
+            "studies/small/runs/digits-vgg11-focal",
+            {"epochs": 9, "loss_options": {"gamma": -1}},
+            ["loss_options.gamma", "at least 0"],
+        ),
         ("data_root", 5, ["data_root", "5", "string"]),
     ],
 )
@@ -117,6 +141,29 @@ def test_a_data_set_of_ones_own_needs_a_path_and_a_known_source():
     config["studies"]["small"]["datasets"] = {"mine": {"source": "arrays", "path": "mine.npz", "padding": 2}}
     study = load_study(config)
     assert study.datasets["mine"]["path"] == "mine.npz" and study.datasets["mine"]["padding"] == 2
+
+
+@pytest.mark.parametrize(
+    "settings, classes, train, test",
+    [
+        ({}, 10, 1400, 397),
+        ({"imbalance": 10, "imbalance_profile": "step"}, 10, 5 * 140 + 5 * 14, 397),
+        ({"imbalance": 100, "train_per_class": 100}, 10, 100 + 59 + 35 + 21 + 12 + 7 + 4 + 2 + 1 + 1, 797),
+        ({"label_noise": 0.2}, 10, 1400, 397),
+        ({"left_out_classes": [8, 9]}, 8, 1120, 318),  # what is left of 1797 is known but roughly
+    ],
+)
+def test_the_plan_knows_the_size_of_what_is_taken_of_published_data(settings, classes, train, test):
+    study = load_study(changed("studies/small/datasets/digits", settings))
+    size = published_size(study.datasets["digits"], "")
+    assert (size.classes, size.train) == (classes, train) and size.test == pytest.approx(test, abs=2)
+    prepared = study.datasets["digits"]
+    used = {key: prepared[key] for key in ("train_per_class", "padding", "seed", *settings)}
+    if "imbalance" in used:
+        used["imbalance_profile"] = prepared["imbalance_profile"]
+    dataset = prepare(load("digits"), name="digits", **used)
+    assert (len(dataset.class_names), len(dataset.train_labels)) == (classes, train)
+    assert len(dataset.test_labels) == pytest.approx(size.test, abs=10)
 
 
 def test_a_key_that_is_given_twice_is_named_with_its_line(tmp_path):

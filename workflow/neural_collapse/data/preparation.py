@@ -181,9 +181,11 @@ def prepare(
     train_labels = true_labels = raw.train_labels[chosen].astype(np.int64)
     if label_noise:
         train_labels = noisy_labels(true_labels, classes, label_noise, seed)
-        if np.array_equal(train_labels, true_labels):
+        replaced, count = int((train_labels != true_labels).sum()), len(true_labels)
+        if not 0 < replaced < count:
             raise InputError(
-                f"data set '{name}': label_noise, {label_noise}, of {len(true_labels)} train examples is not one."
+                f"data set '{name}': label_noise, {label_noise}, replaces {replaced} of {count} train labels; "
+                "some must be wrong, and some right."
             )
         _check("noisy train", train_images, train_labels, name, raw.class_names)
     return Dataset(
