@@ -213,7 +213,7 @@ def test_steps(dataset, tmp_path, monkeypatch):
         tables.append(table.read_bytes())
     assert tables[0] == tables[1]
     table = pd.read_csv(tmp_path / "a.csv")
-    assert list(table) == ["dataset", "network", "loss", "seed", "epoch", "split", "measure", "value"]
+    assert list(table) == ["dataset", "network", "loss", "variant", "seed", "epoch", "split", "measure", "value"]
     assert set(zip(table.epoch, table.split, strict=True)) == {(e, s) for e in (1, 2) for s in ("train", "test")}
     values = table.pivot(index=["epoch", "split"], columns="measure", values="value")
     for variant in ("", "__half_wd"):

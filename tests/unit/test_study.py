@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from neural_collapse.config.checks import read_config
-from neural_collapse.config.runs import load_study
+from neural_collapse.config.runs import load_study, settings_of_runs
 from neural_collapse.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +43,24 @@ def changed(path, value):
         ("studies/small/runs/digit-vgg11-mse", {}, ["'digit'", "did you mean 'digits'", "mnist"]),
         ("studies/small/runs/digits-vgg11-mae", {}, ["'mae'", "mse", "ce"]),
         ("studies/small/runs/vgg11", {}, ["'vgg11'", "{dataset}-{network}-{loss}"]),
+        ("studies/small/networks/mine", {"width": 1}, ["'mine'", "known:", "vgg11"]),
+        ("studies/small/networks/mine", {"source": "vgg11", "depth": 3}, ["networks.vgg11", "'depth'", "width"]),
+        ("studies/small/runs/digits-vgg11-mse-a-b", {}, ["'digits-vgg11-mse-a-b'", "-{variant}"]),
+        ("studies/small/runs/digits-vgg11-mse-plain", {}, ["'digits-vgg11-mse-plain' is not a run"]),
+        ("studies/small/runs/digits-vgg11-mse-A", {}, ["'A'", "small letters"]),
+        ("studies/small/runs/digits-vgg11-mse/network", {"depth": 1}, ["mse.network", "'depth'", "width"]),
+        ("studies/small/runs/digits-vgg11-mse/network", 3, ["mse.network", "3 is not of type object"]),
+        ("studies/small/runs/digits-vgg11-mse/dataset", {"padding": -1}, ["mse.dataset.padding", "at least 0"]),
+        ("studies/small/runs/digits-vgg11-mse/dataset", {"path": "x"}, ["mse.dataset", "'dataset.path'", "known:"]),
+        ("studies/small/grid", {"weight_decays": [1]}, ["grid", "'weight_decays'", "did you mean 'weight_decay'"]),
+        ("studies/small/grid", {"weight_decay": []}, ["grid.weight_decay", "at least 1 long"]),
+        ("studies/small/grid", {"weight_decay": 0.1}, ["grid.weight_decay", "not of type array"]),
+        ("studies/small/grid", {"weight_decay": [-1]}, ["grid.weight_decay", "at least 0"]),
+        ("studies/small/grid", {"network.width": [0.5, "wide"]}, ["network.width", "'wide'"]),
+        ("studies/small/grid", {"network.depth": [1]}, ["network", "'depth'"]),
+        ("studies/small/grid", {"loss_options.gamma": [1]}, ["loss_options", "'mse' needs no options"]),
+        ("studies/small/grid", {"dataset.source": ["mnist"]}, ["grid", "'dataset.source'"]),
+        ("studies/small/grid", {"dataset.train_per_class": ["few"]}, ["train_per_class", "'few'"]),
         ("studies/small/networks/vgg11", {"depth": 3}, ["networks.vgg11", "'depth'", "width"]),
         (
             "studies/small/runs/digits-vgg11-mse/learning_rate",
@@ -202,3 +220,48 @@ def test_a_run_may_have_seeds_of_its_own():
     names = [run.name for run in load_study(config).runs]
     assert names == ["digits-vgg11-mse-seed4", "digits-vgg11-mse-seed5", "digits-vgg11-ce-seed7"]
     assert "seeds" not in load_study(config).runs[-1].settings
+
+
+def test_a_grid_makes_every_combination_of_each_run_that_is_no_variant():
+    config = changed("studies/small/grid", {"weight_decay": [0.005, 1e-5], "network.width": [0.5, 1]})
+    config["studies"]["small"]["runs"]["digits-vgg11-mse-mine"] = {"epochs": 9, "weight_decay": 0.1}
+    study = load_study(config)
+    found = {run.name: (run.settings["weight_decay"], run.network_options) for run in study.runs}
+    assert found == {
+        "digits-vgg11-mse-weight_decay_0.005_width_0.5-seed0": (0.005, {"width": 0.5}),
+        "digits-vgg11-mse-weight_decay_0.005_width_1-seed0": (0.005, {"width": 1}),
+        "digits-vgg11-mse-weight_decay_0.00001_width_0.5-seed0": (1e-5, {"width": 0.5}),
+        "digits-vgg11-mse-weight_decay_0.00001_width_1-seed0": (1e-5, {"width": 1}),
+        "digits-vgg11-mse-mine-seed0": (0.1, {}),
+    }
+    assert list(study.datasets) == ["digits"]
+    assert "figure-settings" in study.figures
+    assert "figure-settings" not in load_study(SMALL).figures
+
+
+def test_data_are_prepared_once_for_all_runs_that_set_the_same():
+    config = changed("studies/small/grid", {"dataset.train_per_class": [20, 40], "weight_decay": [0, 1]})
+    config["studies"]["small"]["datasets"] = {"digits": {"padding": 2}}
+    study = load_study(config)
+    assert list(study.datasets) == ["digits-train_per_class_20", "digits-train_per_class_40"]
+    assert [own["train_per_class"] for own in study.datasets.values()] == [20, 40]
+    assert {own["padding"] for own in study.datasets.values()} == {2}
+    assert {run.data for run in study.runs if "class_20" in run.variant} == {"digits-train_per_class_20"}
+    assert {run.dataset for run in study.runs} == {"digits"}
+
+
+def test_a_network_of_ones_own_name_is_built_by_its_source():
+    config = changed("studies/small/networks/mine", {"source": "resnet18", "width": 0.5})
+    config["studies"]["small"]["runs"] = {"digits-mine-mse": {"epochs": 9, "network": {"width": 0.25}}}
+    (run,) = load_study(config).runs
+    assert (run.network, run.architecture, run.network_options) == ("mine", "resnet18", {"width": 0.25})
+    rows = settings_of_runs(load_study(config))
+    assert rows[0]["network.architecture"] == "resnet18" and rows[0]["network.width"] == 0.25
+    assert rows[0]["dataset.padding"] == 0 and rows[0]["weight_decay"] == 5e-4
+
+
+def test_a_sweep_chooses_for_each_variant():
+    config = changed("studies/small/grid", {"weight_decay": [0, 0.1]})
+    config["studies"]["small"]["runs"] = {"digits-vgg11-ce": {"epochs": 9, "learning_rate": "sweep", "seeds": [0, 1]}}
+    study = load_study(config)
+    assert list(study.swept) == ["digits-vgg11-ce-weight_decay_0", "digits-vgg11-ce-weight_decay_0.1"]

@@ -185,10 +185,10 @@ def test_the_collected_table_says_for_every_round_what_was_tried_and_kept(tmp_pa
         assert main(["choose-learning-rate", *tried, "--output", str(choice)]) == 0
     assert main(["collect-sweep", *map(str, rounds), "--output", str(tmp_path / "choices.csv")]) == 0
     assert (tmp_path / "choices.csv").read_text() == (
-        "dataset,network,loss,round,epochs,learning_rate,test_accuracy,diverged,kept\n"
-        "digits,vgg11,ce,1,1,0.1,0.5,False,True\n"
-        "digits,vgg11,ce,1,1,0.2,nan,True,False\n"
-        "digits,vgg11,ce,2,3,0.1,0.75,False,True\n"
+        "dataset,network,loss,variant,round,epochs,learning_rate,test_accuracy,diverged,kept\n"
+        "digits,vgg11,ce,plain,1,1,0.1,0.5,False,True\n"
+        "digits,vgg11,ce,plain,1,1,0.2,nan,True,False\n"
+        "digits,vgg11,ce,plain,2,3,0.1,0.75,False,True\n"
     )
 
 

@@ -55,15 +55,15 @@ def plan(study: Study, results: Path) -> list[Cost]:
     flops = {layer: sum(jobs.values()) for layer, jobs in flops_of_jobs(study, data).items()}
 
     def over_runs(quantity: Callable[[Run, DataSize], float]) -> float:
-        return sum(quantity(run, data[run.dataset]) for run in runs)
+        return sum(quantity(run, data[run.data]) for run in runs)
 
     return [
         Cost("data", jobs=len(data), disk=sum(map(_data_bytes, data.values()))),
         sweep_cost(study, results),
         Cost("train", len(runs), flops=flops["train"], disk=epochs * over_runs(_checkpoint_bytes)),
         Cost("features", len(runs), flops=flops["features"], disk=epochs * over_runs(_moments_bytes)),
-        # Each run is measured, attacked and summarised, and all are collected.
-        Cost("metrics", 3 * len(runs) + 1, flops=flops["metrics"]),
+        # Each run is measured, attacked and summarised, and all are collected, with what was set for each.
+        Cost("metrics", 3 * len(runs) + 2, flops=flops["metrics"]),
         Cost("theory", jobs=len(study.theory) + 1),  # and the table of what the paper proves
         # And table 1, the claims, and the frames of the moving portrait.
         Cost("figures", jobs=len(study.figures) + 2 + ("figure-portrait" in study.figures)),
@@ -74,7 +74,7 @@ def sweep_cost(study: Study, results: Path, method: str | None = None) -> Cost:
     """Count what the sweeps of a study take by its method, or by another one; parameters and errors are `plan`'s."""
     if method:
         study = replace(study, sweep=replace(study.sweep, method=method))
-    data = {run.dataset: size_of_data(study, run.dataset, results) for run in study.swept.values()}
+    data = {run.data: size_of_data(study, run.data, results) for run in study.swept.values()}
     flops = flops_of_jobs(study, data)["sweep"]
     rounds = study.sweep.rounds
     # A job tries a rate, one chooses among a round's, and one collects all choices.
@@ -97,7 +97,7 @@ def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[
     attacked = epochs if attack["epochs"] == "all" else min(attack["epochs"], epochs)
 
     def each(runs: Mapping[str, Run], flops: Callable[[Run, DataSize], float]) -> dict[str, float]:
-        return {name: flops(run, data[run.dataset]) for name, run in runs.items() if run.dataset in data}
+        return {name: flops(run, data[run.data]) for name, run in runs.items() if run.data in data}
 
     runs = {run.name: run for run in study.runs}
     rounds = range(1, len(study.sweep.rounds) + 1)
@@ -121,11 +121,9 @@ def check_networks(study: Study, results: Path) -> None:
         For the first that doesn't.
     """
     for run in study.runs:
-        known = (
-            published_size(study.datasets[run.dataset], "") or (results / "datasets" / f"{run.dataset}.json").is_file()
-        )
-        if known and of_another_library(run.network):
-            _cost(run, size_of_data(study, run.dataset, results))
+        known = published_size(study.datasets[run.data], "") or (results / "datasets" / f"{run.data}.json").is_file()
+        if known and of_another_library(run.architecture):
+            _cost(run, size_of_data(study, run.data, results))
 
 
 @functools.cache
@@ -157,7 +155,9 @@ def network_cost(
 
 def _cost(run: Run, data: DataSize) -> NetworkCost:
     options = tuple(sorted((key, value) for key, value in run.network_options.items() if key != "weights"))
-    return network_cost(run.network, options, channels=data.channels, image_size=data.image_size, classes=data.classes)
+    return network_cost(
+        run.architecture, options, channels=data.channels, image_size=data.image_size, classes=data.classes
+    )
 
 
 def _training_flops(run: Run, data: DataSize) -> float:

@@ -4,8 +4,9 @@ def files_of_figure(figure):
     if reads == "theory":
         return [f"{RESULTS}/theory/{system}.csv" for system in STUDY.theory]
     suffix = "safetensors" if reads == "features" else "csv"
-    layers = ["metrics", "robustness"] if reads == "robustness" else [reads]
-    return [f"{RESULTS}/{layer}/{run}.{suffix}" for layer in layers for run in shown_runs(figure, STUDY.runs)]
+    layers = {"robustness": ["metrics", "robustness"], "settings": ["metrics"]}.get(reads, [reads])
+    tables = [f"{RESULTS}/{layer}/{run}.{suffix}" for layer in layers for run in shown_runs(figure, STUDY.runs)]
+    return tables + rules.list_runs.output * (reads == "settings")
 
 
 CAPTIONS = WORKFLOW / "neural_collapse" / "report" / "captions"

@@ -40,6 +40,7 @@ LAYERS = {
         *made_by(rules.attack, run=RUNS),
         *made_by(rules.summarise, run=RUNS),
         *made_by(rules.collect),
+        *made_by(rules.list_runs),
     ],
     "theory": [*made_by(rules.simulate_central_path, system=STUDY.theory), *made_by(rules.check_theory)],
     "figures": [

@@ -27,7 +27,7 @@ def rate_of_trial(wildcards, input):
 
 rule try_learning_rate:
     input:
-        card=lambda wildcards: f"{RESULTS}/datasets/{trial_run(wildcards).dataset}.json",
+        card=lambda wildcards: f"{RESULTS}/datasets/{trial_run(wildcards).data}.json",
         rates=rates_of_trial,
     output:
         f"{RESULTS}/sweep/round{{round}}/{{pair}}/{{place}}.csv",
@@ -41,8 +41,8 @@ rule try_learning_rate:
         mem_mb=memory,
         runtime=runtime("sweep"),
     params:
-        data=lambda wildcards: f"{PLACE}/data/{trial_run(wildcards).dataset}.safetensors",
-        images=lambda wildcards: images(trial_run(wildcards).dataset),
+        data=lambda wildcards: f"{PLACE}/data/{trial_run(wildcards).data}.safetensors",
+        images=lambda wildcards: images(trial_run(wildcards).data),
         settings=lambda wildcards: flags(training_settings(trial_run(wildcards))),
         learning_rate=rate_of_trial,
         code=lambda wildcards: code_of_run(

@@ -4,15 +4,26 @@ This module loads neither torch nor torchvision: what networks, data sets, losse
 sources of their modules, so that a plan of thousands of jobs is made in a second on a machine without either.
 """
 
+import copy
 import difflib
 import functools
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import InputError, shortened
-from .checks import check_network_options, check_schedule, checked, config_schema, defaults, unknown
+from .checks import (
+    check_network_options,
+    check_schedule,
+    check_setting,
+    checked,
+    config_schema,
+    defaults,
+    definition,
+    unknown,
+)
 from .declarations import (
     building_module,
     family_and_depth,
@@ -26,28 +37,34 @@ from .declarations import (
     reads_path,
     torchvision_models,
 )
-from .settings import default_drops
+from .names import PLAIN, name_of_settings, pair_name, parts_of_pair
+from .settings import default_drops, training_schema
 from .sweeps import Sweep
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training: a data set, a network, a loss and a seed.
+    """One training: a data set, a network, a loss, what varies beside these, and a seed.
 
     `settings` holds every key of the schema's `training`, defaults filled in; `network_options` the network's own.
+    `architecture` is what builds the network, and `data` names the images as prepared for this run: the data set, and
+    behind a hyphen in what they differ from its others.
     """
 
     dataset: str
     network: str
     loss: str
+    variant: str
     seed: int
+    data: str = field(compare=False)
+    architecture: str = field(compare=False)
     settings: dict[str, Any] = field(compare=False)
     network_options: dict[str, Any] = field(compare=False)
 
     @property
     def pair(self) -> str:
         """The run without its seed, which is what a learning rate is chosen for."""
-        return f"{self.dataset}-{self.network}-{self.loss}"
+        return pair_name(self.dataset, self.network, self.loss, self.variant)
 
     @property
     def name(self) -> str:
@@ -61,7 +78,8 @@ class Run:
 class Study:
     """One study of config.yaml: its runs and everything else the schema says of a study, defaults filled in.
 
-    `figures` are those that show something of these runs, but for the ones left out.
+    `datasets` are those that are prepared, by the name that a run's `data` gives. `figures` are those that show
+    something of these runs, but for the ones left out.
     """
 
     name: str
@@ -103,29 +121,42 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         raise InputError(f"config.yaml: study: {unknown('study', name, config['studies'])}")
     study, where = config["studies"][name], f"config.yaml: studies.{name}"
 
-    for key, options in study["networks"].items():
-        _check_network(f"{where}.networks", key, options)
-    pairs = {pair: _check_pair(f"{where}.runs", pair, study["datasets"]) for pair in study["runs"]}
-    datasets: dict[str, dict[str, Any]] = {}
-    for dataset, _, _ in pairs.values():
-        datasets.setdefault(dataset, _dataset(dataset, study["datasets"].get(dataset, {}), f"{where}.datasets"))
+    for name_of_network, options in study["networks"].items():
+        _check_network(f"{where}.networks", *_architecture(name_of_network, options))
     for dataset, own in study["datasets"].items():
-        if dataset not in datasets and "source" not in own and dataset not in known_sources():
+        if "source" not in own and dataset not in known_sources():
             raise InputError(f"{where}.datasets: {unknown('data set', dataset, known_sources())}")
-    sizes = {dataset: published_size(settings, f"{where}.datasets.{dataset}") for dataset, settings in datasets.items()}
+    datasets: dict[str, dict[str, Any]] = {}
+    sizes: dict[str, DataSize | None] = {}
     runs = []
-    for pair, (dataset, network, loss) in pairs.items():
-        own = dict(study["runs"][pair])
+    for (dataset, network, loss, variant), own in _declared_runs(where, study):
+        pair = pair_name(dataset, network, loss, variant)
+        here = f"{where}.runs.{pair}"
+        own_data, own_network = own.pop("dataset", {}), own.pop("network", {})
         seeds = own.pop("seeds", study["seeds"])
-        settings = _settings(f"{where}.runs.{pair}", study["training"], own | study["override"])
-        _check_loss_options(f"{where}.runs.{pair}.loss_options", loss, settings["loss_options"])
+        settings = _settings(here, study["training"], own | study["override"])
+        _check_loss_options(f"{here}.loss_options", loss, settings["loss_options"])
         if study["measured_epochs"] > settings["epochs"]:
             found = f"{study['measured_epochs']} epochs can't be measured in a run of {settings['epochs']}"
             raise InputError(f"{where}.measured_epochs: {found}, {pair}.")
-        if size := sizes[dataset]:
-            _check_fit(f"{where}.runs.{pair}", network, settings["batch_size"], size)
-        options = study["networks"].get(network, {})
-        runs += [Run(dataset, network, loss, seed, settings, options) for seed in seeds]
+        architecture, options = _architecture(network, study["networks"].get(network, {}) | own_network)
+        check_network_options(f"{here}.network", building_module(architecture), options)
+        for key, value in own_data.items():
+            _check_varied(f"{here}.dataset", f"dataset.{key}", value)
+        data = "-".join([dataset, *([name_of_settings(own_data)] if own_data else [])])
+        if data not in datasets:
+            given = study["datasets"].get(dataset, {}) | own_data
+            datasets[data] = _dataset(dataset, given, f"{where}.datasets")
+            sizes[data] = published_size(datasets[data], f"{where}.datasets.{dataset}")
+        if size := sizes[data]:
+            _check_fit(here, architecture, settings["batch_size"], size)
+        runs += [Run(dataset, network, loss, variant, seed, data, architecture, settings, options) for seed in seeds]
+    if (
+        twice := next((run for i, run in enumerate(runs) if run in runs[:i]), None)
+        if len(set(runs)) < len(runs)
+        else None
+    ):
+        raise InputError(f"{where}: the run {twice.pair} is there twice; give one of them another variant's name.")
     for key, system in study["theory"].items():
         least, most = system["classes"] - 1, system["classes"] * (system["examples_per_class"] - 1)
         if len(system["spectrum"]) != least or not least <= system["features"] <= most:
@@ -204,8 +235,11 @@ def declared_by(figure: str) -> dict[str, Any]:
 
 
 def shows_something(figure: str, runs: Iterable[Run]) -> bool:
-    """Whether a figure is of simulated systems, of every loss, or of one that some run has."""
-    return declared_by(figure)["READS"] == "theory" or bool(shown_runs(figure, runs))
+    """Whether a figure is of simulated systems, of settings that vary, of every loss, or of one that some run has."""
+    reads = declared_by(figure)["READS"]
+    if reads == "settings":
+        return len({run.variant for run in runs}) > 1 or len({run.loss for run in runs}) > 2
+    return reads == "theory" or bool(shown_runs(figure, runs))
 
 
 def shown_runs(figure: str, runs: Iterable[Run]) -> list[Run]:
@@ -214,23 +248,87 @@ def shown_runs(figure: str, runs: Iterable[Run]) -> list[Run]:
     return [run for run in runs if needed in (None, run.loss)]
 
 
+def settings_of_runs(study: Study) -> list[dict[str, Any]]:
+    """What `runs.csv` says: every run by the first columns of all tables, and every setting of it by its name.
+
+    Options of networks and losses and the data's settings are called as in a grid, such as `network.width`.
+    """
+    rows = []
+    for run in study.runs:
+        key = {name: getattr(run, name) for name in ("dataset", "network", "loss", "variant", "seed")}
+        options = {"architecture": run.architecture} | run.network_options
+        parts = {"network": options, "dataset": study.datasets[run.data], "loss_options": run.settings["loss_options"]}
+        settings = {name: value for name, value in run.settings.items() if name != "loss_options"}
+        rows.append(key | settings | {f"{part}.{name}": v for part, of in parts.items() for name, v in of.items()})
+    return rows
+
+
+def _architecture(network: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What builds a network of a study, by default the one of its own name, and that one's options."""
+    return options.get("source", network), {key: value for key, value in options.items() if key != "source"}
+
+
+Parts = tuple[str, str, str, str]
+"""Data set, network, loss and variant."""
+
+
+def _declared_runs(where: str, study: dict[str, Any]) -> Iterator[tuple[Parts, dict[str, Any]]]:
+    """The runs as they are listed, and those that the grid makes of each that is no variant, with their settings."""
+    for key, values in study["grid"].items():
+        for value in values:
+            _check_varied(f"{where}.grid", key, value)
+    for pair, own in study["runs"].items():
+        parts = _check_pair(f"{where}.runs", pair, study["datasets"], study["networks"])
+        if parts[-1] != PLAIN or not study["grid"]:
+            yield parts, copy.deepcopy(own)
+            continue
+        for values in itertools.product(*study["grid"].values()):
+            settings = dict(zip(study["grid"], values, strict=True))
+            varied = copy.deepcopy(own)
+            for key, value in settings.items():
+                part, _, name = key.rpartition(".")
+                (varied.setdefault(part, {}) if part else varied)[name] = value
+            variant = name_of_settings(settings)
+            check_setting(f"{where}.grid", variant, definition("variant"))
+            yield (*parts[:3], variant), varied
+
+
+def _check_varied(where: str, key: str, value: Any) -> None:
+    """Raise InputError for a value that a setting, named as in a grid, can't have; networks check their options."""
+    part, _, name = key.rpartition(".")
+    training = {key: schema for key, schema in training_schema().items() if key != "loss_options"}
+    own = [key for key in config_schema()["$defs"]["dataset"]["properties"] if key not in ("source", "path")]
+    if part == "" and name in training:
+        check_setting(f"{where}.{key}", value, training[name])
+    elif part == "loss_options":
+        check_setting(f"{where}.{key}", value, {"type": "number"})
+    elif part == "dataset" and name in own:
+        check_setting(f"{where}.{name}", value, definition("dataset", name))
+    elif part != "network":
+        known = [*training, "network.{option}", "loss_options.{option}", *(f"dataset.{name}" for name in own)]
+        raise InputError(f"{where}: {unknown('setting', key, known)}")
+
+
 # The checks, each one sentence.
 
 
-def _check_pair(where: str, pair: str, own: dict[str, Any]) -> tuple[str, str, str]:
-    parts = pair.split("-")
-    if len(parts) != 3:
+def _check_pair(where: str, pair: str, datasets: dict[str, Any], networks: dict[str, Any]) -> Parts:
+    try:
+        dataset, network, loss, variant = parts_of_pair(pair)
+    except ValueError:
         raise InputError(
             f"{where}: '{shortened(pair, 80)}' is not a run; write {{dataset}}-{{network}}-{{loss}}, such as "
-            "mnist-vgg11-mse."
-        )
-    dataset, network, loss = parts
-    if dataset not in own and dataset not in modules("data.sources"):
-        raise InputError(f"{where}.{pair}: {unknown('data set', dataset, [*own, *known_sources()])}")
-    _check_network(f"{where}.{pair}", network, {})
+            "mnist-vgg11-mse, or with -{variant} behind it."
+        ) from None
+    if dataset not in datasets and dataset not in modules("data.sources"):
+        raise InputError(f"{where}.{pair}: {unknown('data set', dataset, [*datasets, *known_sources()])}")
+    if network not in networks:
+        _check_network(f"{where}.{pair}", network, {})
     if loss not in known_losses():
         raise InputError(f"{where}.{pair}: {unknown('loss', loss, known_losses())}")
-    return dataset, network, loss
+    if variant != PLAIN:
+        check_setting(f"{where}.{pair}", variant, definition("variant"))
+    return dataset, network, loss, variant
 
 
 def _check_network(where: str, name: str, options: dict[str, Any]) -> None:

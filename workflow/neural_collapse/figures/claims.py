@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
 
+from ..config.names import PLAIN
 from ..metrics.tables import RunKey, curve, family, runs, zero_error_epoch
 
 COLUMNS = [
@@ -155,9 +156,9 @@ def _trainings(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def _pairs(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    for (dataset, name), rows in table.groupby(["dataset", table.network.map(family)]):
+    for (dataset, name, variant), rows in table.groupby(["dataset", table.network.map(family), "variant"]):
         if {"mse", "ce"} <= set(rows.loss):
-            yield f"{dataset}-{name}", rows
+            yield f"{dataset}-{name}{'' if variant == PLAIN else f'-{variant}'}", rows
 
 
 def _study(table: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:

@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..config.names import parts_of_pair
 from ..errors import InputError
 from ..features.moments import Sample, read_snapshots
-from ..metrics.tables import title
+from ..metrics.tables import title, title_of_variant
 from .style import CLASS_MEANS, CLASSIFIERS, STYLE, THIRD
 
 READS = "features"
@@ -58,8 +59,10 @@ def draw(portraits: Sequence[Portrait]) -> Figure:
             for axes, place in zip(panels, shown, strict=False):
                 _draw_panel(axes, portrait.samples[epochs[place]])
                 axes.set_title(f"epoch {epochs[place]}")
-            dataset, *rest = portrait.run.split("-")
-            name = f"{title(dataset)}\n{', '.join(map(title, rest))}"
+            dataset, network, loss, variant = parts_of_pair(portrait.run)
+            name = "\n".join(
+                filter(None, [title(dataset), f"{title(network)}, {title(loss)}", title_of_variant(variant)])
+            )
             panels[0].text(-0.05, 0.5, name, transform=panels[0].transAxes, rotation=90, ha="right", va="center")
         handles = [
             Line2D([], [], color=".35", linestyle="", marker=".", markersize=3, label="examples"),

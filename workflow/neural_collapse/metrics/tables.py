@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..config.names import PLAIN, pair_name
 from ..errors import InputError
 from ..storage import write_csv
 
@@ -24,12 +25,13 @@ class RunKey(NamedTuple):
     dataset: str
     network: str
     loss: str
+    variant: str
     seed: int
 
     @property
     def pair(self) -> str:
         """The run without its seed."""
-        return f"{self.dataset}-{self.network}-{self.loss}"
+        return pair_name(self.dataset, self.network, self.loss, self.variant)
 
     def __str__(self) -> str:
         return f"{self.pair}-seed{self.seed}"
@@ -178,7 +180,8 @@ def tidy(table: pd.DataFrame) -> pd.DataFrame:
         In one sentence, where a column holds what it can't.
     """
     table = table.rename(columns=lambda name: str(name).strip())
-    absent = dict.fromkeys(("dataset", "network", "loss"), UNKNOWN) | {"seed": 0, "epoch": 0, "split": "train"}
+    unknown = dict.fromkeys(("dataset", "network", "loss"), UNKNOWN)
+    absent: dict[str, str | int] = {**unknown, "variant": PLAIN, "seed": 0, "epoch": 0, "split": "train"}
     if "measure" not in table or "value" not in table:
         # `loss` may be the name of the loss, or its value.
         keys = [name for name in absent if name in table and not (name == "loss" and _is_number(table[name]))]
@@ -199,12 +202,14 @@ def tidy(table: pd.DataFrame) -> pd.DataFrame:
         if name == "value" and (numbers.isna() & table[name].notna()).any():
             raise InputError("the column value holds what is no number.")
         table[name] = numbers.astype("float64" if name == "value" else "int64")
-    if table[["dataset", "network", "loss", "measure"]].isna().any(axis=None):
-        raise InputError("a row lacks its dataset, network, loss or measure; leave the whole column out, or fill it.")
+    text = dict.fromkeys(("dataset", "network", "loss", "variant", "split", "measure"), str)
+    if table[["dataset", "network", "loss", "variant", "measure"]].isna().any(axis=None):
+        raise InputError(
+            "a row lacks its dataset, network, loss, variant or measure; leave the whole column out, or fill it."
+        )
     table["split"] = table["split"].replace({"val": "test", "valid": "test", "validation": "test"})
     if not set(table["split"]) <= {"train", "test"}:
         raise InputError(f"split must be train or test, found {', '.join(map(str, table['split'].unique()[:5]))}.")
-    text = dict.fromkeys(("dataset", "network", "loss", "split", "measure"), str)
     return table.dropna(subset="value").astype(text)
 
 
@@ -262,8 +267,15 @@ def _in_paper_order(run: RunKey) -> tuple[object, ...]:
         order(family(run.network), FAMILIES),
         run.network,
         order(run.loss, LOSSES),
+        by_number(run.variant),
         run.seed,
     )
+
+
+def by_number(variant: str) -> list[tuple[str, float]]:
+    """A sort key: by words, and numbers by their value; a training that is no variant comes first."""
+    parts = re.findall(r"([^0-9]*)([0-9]+(?:\.[0-9]+)?)?", "" if variant == PLAIN else variant)
+    return [(word, float(number or -1)) for word, number in parts]
 
 
 def order(name: str, known: tuple[str, ...]) -> tuple[int, str]:
@@ -280,6 +292,11 @@ def title(name: str) -> str:
     """A data set's, network's or loss's name as the papers print it: `ResNet18` for `resnet18`."""
     stem = family(name)
     return _TITLES.get(name, _TITLES.get(stem, stem) + name[len(stem) :])
+
+
+def title_of_variant(variant: str) -> str:
+    """A variant in words, nothing for a training that is none: `weight decay 0.005` for `weight_decay_0.005`."""
+    return "" if variant == PLAIN else variant.replace("_", " ")
 
 
 def curve(run: pd.DataFrame, measure: str, split: str = "train") -> pd.Series:

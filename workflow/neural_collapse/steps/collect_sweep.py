@@ -8,10 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from ..config.checks import check_setting
+from ..config.names import parts_of_pair
 from ..errors import InputError
 from ..storage import read_json, write_csv
 
-COLUMNS = ["dataset", "network", "loss", "round", "epochs", "learning_rate", "test_accuracy", "diverged", "kept"]
+COLUMNS = [
+    *("dataset", "network", "loss", "variant"),
+    *("round", "epochs", "learning_rate", "test_accuracy", "diverged", "kept"),
+]
 _RATE = {"type": "number", "exclusiveMinimum": 0}
 _EPOCHS = {"type": "integer", "minimum": 1}
 _ACCURACY = {"type": "number", "minimum": 0, "maximum": 1}
@@ -41,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _rows(path: Path, number: int) -> Iterator[list]:
     try:
-        dataset, network, loss = path.stem.split("-")
+        parts = parts_of_pair(path.stem)
         choice = read_json(path, "a file of `choose-learning-rate`", "learning_rates", "trials")
         for trial in choice["trials"]:
             rate, epochs, accuracy = trial["learning_rate"], trial["epochs"], trial["test_accuracy"]
@@ -50,7 +54,7 @@ def _rows(path: Path, number: int) -> Iterator[list]:
             if accuracy is not None:
                 check_setting("test_accuracy", accuracy, _ACCURACY)
             kept = rate in choice["learning_rates"]
-            yield [dataset, network, loss, number, epochs, rate, accuracy, accuracy is None, kept]
+            yield [*parts, number, epochs, rate, accuracy, accuracy is None, kept]
     except (ValueError, TypeError, KeyError):
         raise InputError(
             f"{path}: not a file of `choose-learning-rate`, named {{dataset}}-{{network}}-{{loss}}.json; make it with "
