@@ -1,6 +1,40 @@
 """A sweep for the learning rate by halving against the full one: the rates chosen, and what they are worth.
 
-PYTHONPATH=workflow python benchmarks/sweeps.py
+The quick study's VGG11 on digits, for 36 epochs: nine rates, by halving 9 for 4 epochs and 3 for 12, against all nine
+in full. Both chose the same rate under either loss, halving in 72 epochs of training in place of 324, so that its last
+epoch is the full sweep's with every seed. Eleven minutes in all, one thread of a busy x86-64 core (PyTorch 2.13):
+
+    digits-vgg11-mse: test accuracy after
+                  4 epochs 12 epochs 36 epochs
+    0.001000        17.38%              58.44%
+    0.002820        39.29%              76.57%
+    0.007953        54.91%              93.20%
+    0.022427        72.80%              95.72%
+    0.063246        90.18%    95.72%    97.73%
+    0.178356        95.21%    97.73%    98.24%
+    0.502973        92.70%    96.98%    96.73%
+    1.418412         9.32%              19.40%
+    4.000000                            10.08%
+    halving chose 0.1784 in 72 epochs: 98.24%, 97.73%, 97.98% with seeds 0, 1, 2
+    full    chose 0.1784 in 324 epochs: 98.24%, 97.73%, 97.98% with seeds 0, 1, 2
+    mean +0.00% to the full sweep's; its seeds spread over 0.50%
+
+    digits-vgg11-ce: test accuracy after
+                  4 epochs 12 epochs 36 epochs
+    0.001000        45.84%              89.42%
+    0.002820        57.43%              95.21%
+    0.007953        74.06%              97.48%
+    0.022427        94.96%    97.73%    97.48%
+    0.063246        95.21%    97.98%    98.74%
+    0.178356        94.21%    96.73%    97.73%
+    0.502973        66.75%              94.71%
+    1.418412        10.33%              10.83%
+    4.000000        10.58%               9.32%
+    halving chose 0.0632 in 72 epochs: 98.74%, 97.98%, 98.24% with seeds 0, 1, 2
+    full    chose 0.0632 in 324 epochs: 98.74%, 97.98%, 98.24% with seeds 0, 1, 2
+    mean +0.00% to the full sweep's; its seeds spread over 0.76%
+
+    PYTHONPATH=workflow python benchmarks/sweeps.py
 """
 
 import functools

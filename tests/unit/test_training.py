@@ -7,8 +7,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from neural_collapse.data.dataset import standardise
 from neural_collapse.device import prepare_device
 from neural_collapse.errors import InputError
+from neural_collapse.features.extraction import take_snapshots
+from neural_collapse.metrics.adversarial import deepfool
+from neural_collapse.metrics.measures import collapse_measures, snapshot_measures
 from neural_collapse.train.checkpoints import load_network, write_checkpoint
 from neural_collapse.train.networks import _dense_block, build
 from neural_collapse.train.schedule import learning_rate
@@ -148,6 +152,48 @@ def test_a_restored_training_goes_on_bit_by_bit():
     records += [continued.train_epoch(epoch) for epoch in (4, 5, 6)]
     assert records == expected
     assert all(np.array_equal(array, continued.state()[name]) for name, array in whole.state().items())
+
+
+VARIED = {
+    "batch_norm": False,
+    "bottleneck": 2,
+    "classifier": "fixed_etf",
+    "classifier_bias": False,
+    "normalise_features": True,
+}
+
+
+@pytest.mark.parametrize("loss", ["mse", "squentropy"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_varied_network_is_trained_kept_measured_and_attacked(network, loss, tmp_path):
+    """Two features for three classes, a fixed simplex without bias: what the later layers are given at worst."""
+    dataset = tiny_training.dataset()
+    varied = {"network": network, "network_options": NETWORKS[network] | VARIED, "loss": loss}
+    training, continued = start(dataset, **varied), start(dataset, **varied)
+    fixed = training.network.classifier.weight.clone()
+    training.train_epoch(1)
+    continued.restore(training.state())
+    training.train_epoch(2)
+    continued.train_epoch(2)
+    assert all(np.array_equal(array, continued.state()[name]) for name, array in training.state().items())
+    assert torch.equal(training.network.classifier.weight, fixed)
+
+    write_checkpoint(tmp_path / "00.safetensors", training.network, epoch=2, architecture=training.architecture)
+    kept, measured = (load_network(tmp_path / "00.safetensors", dataset)[0] for _ in range(2))
+    assert torch.equal(kept.classifier.weight, fixed)
+    snapshots = take_snapshots(measured, dataset, loss, {}, seed=0, layers=True, batch_statistics=8, device="cpu")
+    images = standardise(torch.from_numpy(dataset.train_images), dataset.mean, dataset.std)
+    features = kept.features(images).detach()
+    for split, snapshot in snapshots.items():
+        measures = snapshot_measures(snapshot, loss=loss, weight_decay=0.005)
+        assert all(np.isfinite(value) for value in measures.values()), (split, measures)
+        assert measures["etf_error_classifier"] < 1e-6
+        if split == "train":
+            plain = collapse_measures(features, dataset.train_labels, fixed, weight_decay_lambda=3 / 2 * 0.005)
+            for name in plain.keys() & measures.keys() - {"loss"}:
+                assert measures[name] == pytest.approx(plain[name], rel=1e-4, abs=1e-6), name
+    perturbations, _ = deepfool(kept, images[:4], iterations=5, overshoot=0.02)
+    assert torch.isfinite(perturbations).all()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU the precision does matter")

@@ -37,6 +37,7 @@ from .declarations import (
     reads_path,
     torchvision_models,
 )
+from .imbalance import class_counts
 from .names import PLAIN, name_of_settings, pair_name, parts_of_pair
 from .settings import default_drops, training_schema
 from .sweeps import Sweep
@@ -208,6 +209,15 @@ def published_size(settings: dict[str, Any], where: str) -> DataSize | None:
     if published is None:
         return None
     classes, train, test = published["classes"], published["train"], published["test"]
+    if left_out := settings["left_out_classes"]:
+        if max(left_out) >= classes or classes - len(left_out) < 2:
+            raise InputError(
+                f"{where}.left_out_classes: {left_out} must be numbers from 0 to {classes - 1}, and leave two classes."
+            )
+        # About, where classes differ: how many examples each has is not published.
+        train, test = (count and count - count * len(left_out) // classes for count in (train, test))
+        classes -= len(left_out)
+    pool = train
     if settings["train_per_class"] != "all":
         if classes * settings["train_per_class"] > train:
             raise InputError(
@@ -215,7 +225,7 @@ def published_size(settings: dict[str, Any], where: str) -> DataSize | None:
                 f"{train} of {classes} classes."
             )
         train = classes * settings["train_per_class"]
-    test = published["train"] - train if test is None else test
+    test = pool - train if test is None else test
     if test == 0:
         raise InputError(f"{where}.train_per_class: write a smaller number, so that examples are left for testing.")
     if isinstance(settings["test_per_class"], int):
@@ -225,8 +235,18 @@ def published_size(settings: dict[str, Any], where: str) -> DataSize | None:
                 f"are {test} of {classes} classes."
             )
         test = classes * settings["test_per_class"]
+    if settings["imbalance"] is not None:
+        train = sum(_imbalanced_counts(settings, classes, where))
     image_size = (settings["resize"] or published["image_size"]) + 2 * settings["padding"]
     return DataSize(published["channels"], image_size, classes, train, test)
+
+
+def _imbalanced_counts(settings: dict[str, Any], classes: int, where: str) -> list[int]:
+    largest, ratio = settings["train_per_class"], settings["imbalance"]
+    counts = class_counts(classes, largest, ratio, settings["imbalance_profile"])
+    if not counts[-1]:
+        raise InputError(f"{where}.imbalance: {ratio} of {largest} train examples leaves the last class without any.")
+    return counts
 
 
 def declared_by(figure: str) -> dict[str, Any]:
@@ -362,9 +382,11 @@ def _check_fit(where: str, network: str, batch_size: int, size: DataSize) -> Non
 
 def _check_loss_options(where: str, loss: str, options: dict[str, Any]) -> None:
     needed = options_of_loss(loss)
-    if set(options) != needed:
+    if options.keys() != needed.keys():
         words = ", ".join(sorted(needed)) or "no options"
         raise InputError(f"{where}: '{loss}' needs {words}, found {', '.join(options) or 'none'}.")
+    for key, value in options.items():
+        check_setting(f"{where}.{key}", value, needed[key])
 
 
 def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
@@ -379,6 +401,13 @@ def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
             f"{where}.{name}.path: `{source}` reads no path; take it out, or add `source: arrays` or `folder`."
         )
     own = literals(f"data.sources.{source}")
+    imbalanced = "imbalance" in given
+    if imbalanced and given.get("train_per_class", own["TRAIN_PER_CLASS"]) == "all":
+        raise InputError(
+            f"{where}.{name}.imbalance: needs a number as `train_per_class`, the examples of the largest class."
+        )
+    if "imbalance_profile" in given and not imbalanced:
+        raise InputError(f"{where}.{name}.imbalance_profile: needs `imbalance`, the ratio; add it or take this out.")
     of_source = {
         "source": source,
         "path": None,
@@ -386,6 +415,10 @@ def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
         "test_per_class": None,
         "resize": None,
         "padding": own["PADDING"],
+        "left_out_classes": [],
+        "imbalance": None,
+        "imbalance_profile": "long_tailed" if imbalanced else None,
+        "label_noise": None,
     }
     return of_source | defaults(config_schema()["$defs"]["dataset"]["properties"]) | given
 

@@ -20,13 +20,13 @@ def write_runs(path: str | Path, rows: Iterable[Mapping[str, Any]], chosen: pd.D
     Parameters
     ----------
     rows: of `config.runs.settings_of_runs`. Lists are written with spaces between their values.
-    chosen: the learning rates that sweeps chose, with the columns dataset, network, loss, variant and learning_rate.
+    chosen: what sweeps tried and kept, of `collect-sweep`. A training has the rate that was kept last.
     """
     table = pd.DataFrame(rows)
     keys = list(RunKey._fields)
     table = table[[*keys, *table.columns.difference(keys, sort=False)]]
     if chosen is not None:
-        rates = chosen.set_index(_TRAINING).learning_rate
+        rates = chosen[chosen.kept].sort_values("round").groupby(_TRAINING).learning_rate.last()
         swept = table.learning_rate == "sweep"
         table.loc[swept, "learning_rate"] = [rates[tuple(row)] for row in table.loc[swept, _TRAINING].to_numpy()]
     write_csv(path, table.map(lambda value: " ".join(map(str, value)) if isinstance(value, list) else value))

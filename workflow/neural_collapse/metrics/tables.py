@@ -62,6 +62,7 @@ _TITLES = {
     "mse": "MSE",
     "ce": "CE",
     "scaled_mse": "scaled MSE",
+    "label_smoothing": "label smoothing",
     UNKNOWN: "",
 }
 

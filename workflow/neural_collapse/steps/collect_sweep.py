@@ -13,8 +13,16 @@ from ..errors import InputError
 from ..storage import read_json, write_csv
 
 COLUMNS = [
-    *("dataset", "network", "loss", "variant"),
-    *("round", "epochs", "learning_rate", "test_accuracy", "diverged", "kept"),
+    "dataset",
+    "network",
+    "loss",
+    "variant",
+    "round",
+    "epochs",
+    "learning_rate",
+    "test_accuracy",
+    "diverged",
+    "kept",
 ]
 _RATE = {"type": "number", "exclusiveMinimum": 0}
 _EPOCHS = {"type": "integer", "minimum": 1}
