@@ -56,7 +56,7 @@ def test_counts_jobs_arithmetic_and_disk():
         "sweep": 1,
         "train": 6,
         "features": 6,
-        "metrics": 19,
+        "metrics": 20,
         "theory": 2,
         "figures": 5,  # and table 1, and the claims
     }

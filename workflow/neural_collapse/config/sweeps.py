@@ -3,7 +3,7 @@
 `full` is the papers' own: every rate is trained in full. `halving` is successive halving (Jamieson & Talwalkar, 2016)
 by thirds: a round trains each of its rates for a third of the epochs of the next round, the schedule compressed with
 them, and only the best third goes on, as long as that is more than one. The last round has a third of a run's epochs,
-so that n rates cost less than log3(n) trainings in place of n; the run itself then trains with the best in full.
+so that n rates cost about log3(n) trainings in place of n; the run itself then trains with the best in full.
 """
 
 import math
