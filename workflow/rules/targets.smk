@@ -40,6 +40,8 @@ def why_not(target):
         if not shows_something(name, STUDY.runs):
             needed = declared_by(name)["NEEDS"]
             return f"shows runs with loss {needed}, of which the study {STUDY.name} has none; add one under `runs` in config.yaml"
+        if declared_by(name).get("NEEDS_LAYERS") and not STUDY.layers:
+            return f"shows inner layers, which are not measured; write `layers: true` in the study {STUDY.name}"
         if not study:
             return f"is left out of the study {STUDY.name}; write `{RESULTS}/figures/{name}.pdf`, or take it out of `leave_out`"
     names = {"all", *LAYERS, *(rule.name for rule in workflow.rules)}  # the layers' own rules come after these
