@@ -13,7 +13,7 @@ EPOCHS = (1, 10, 40)
 
 
 def with_layers(seed=0, loss="mse"):
-    """A synthetic run whose inner layers collapse the more the later they are, with the mismatches by epoch and layer."""
+    """A synthetic run whose later layers collapse further, and its mismatches by epoch and layer."""
     table = synthetic_run("digits", "vgg11", loss).assign(seed=seed)
     table = table[table.epoch == table.epoch.max()]
     rng = np.random.default_rng(seed)

@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import io
 
+from live_curves import show_live
 from progress import print_a_line_a_job
 from snakemake.cli import parse_args
 from snakemake.logging import logger
@@ -62,3 +63,9 @@ if workflow.is_main_process and Path(sys.argv[0]).name == "snakemake":
 
 if workflow.is_main_process and not LOOKS:
     print_a_line_a_job(logger, workflow.resource_settings.cores)
+    if CONFIG["tensorboard"]:
+        try:
+            logs = Path(workflow.modifier.modify_path(LOGS))
+            show_live([logs / "train", logs / "sweep"], logs / "tensorboard")
+        except InputError as error:
+            sys.exit(f"error: {error}")
