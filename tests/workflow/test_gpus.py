@@ -78,7 +78,7 @@ def test_trainings_that_run_side_by_side_are_on_both_gpus(fresh, tmp_path):
     for device in ("nvidia0", "nvidia1"):
         (tmp_path / device).touch()
     histories = [f"results/tiny/checkpoints/digits-vgg11-{loss}-seed0/history.csv" for loss in ("mse", "ce")]
-    study.run("snakemake", "--cores", "2", *histories)
+    study.run("snakemake", "--cores", "4", *histories)
     on = {log.read_text().splitlines()[0] for log in study.path.glob("logs/tiny/train/*.log")}
     assert on == {"on GPU 0", "on GPU 1"}
 
