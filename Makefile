@@ -3,22 +3,30 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: all setup test browser lint format
+.PHONY: all setup test browser slurm lint format
 
 all: setup
 	$(BIN)/snakemake --cores all
 
 setup: .venv/installed
 
-test: .venv/installed-test browser
+test: .venv/installed-test browser slurm
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-# The tests of the report need a Chromium; whoever may install packages gets Debian's, others are told what is skipped.
+# The tests of the report need a Chromium, those of a cluster a Slurm that root may start; whoever may install packages
+# gets Debian's, others are told what is skipped.
+install_packages = as=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); command -v apt-get >/dev/null && \
+	$$as true 2>/dev/null && $$as apt-get update -q && \
+	$$as env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends
+
 browser:
-	@command -v chromium chromium-browser google-chrome >/dev/null || { \
-		as=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); command -v apt-get >/dev/null && $$as true 2>/dev/null && \
-		$$as apt-get update -q && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium; \
-	} || echo "no Chromium: tests/browser will be skipped; on Debian, apt-get install chromium"
+	@command -v chromium chromium-browser google-chrome >/dev/null || { $(install_packages) chromium; } || \
+		echo "no Chromium: tests/browser will be skipped; on Debian, apt-get install chromium"
+
+slurm:
+	@[ "$$(id -u)" != 0 ] || { command -v slurmctld && command -v slurmd && command -v munged; } >/dev/null || \
+		{ $(install_packages) slurm-wlm munge; } || \
+		echo "no Slurm: tests/slurm will be skipped; on Debian, apt-get install slurm-wlm munge"
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -17,7 +17,8 @@ from neural_collapse.storage import write_csv
 FIGURES_OF_RUNS = [
     name
     for name in (figure.replace("-", "_") for figure in known_figures())
-    if literals(f"figures.{name}")["READS"] in ("metrics", "robustness") and name not in ("figure_snr",)
+    if literals(f"figures.{name}")["READS"] in ("metrics", "robustness")
+    if name != "figure_snr" and not literals(f"figures.{name}").get("NEEDS_LAYERS")
 ]
 COMPARISONS = ("figure_10", "figure_11", "figure_12")
 pytestmark = pytest.mark.filterwarnings("error")

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import threading
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from neural_collapse.storage import write_csv
 @pytest.mark.parametrize(
     "value, shown",
     [
-        *[(0.0, "0"), (100.0, "100"), (0.0123456, "0.0123"), (12345.678, "12346"), (3.4e-7, "3.40×10⁻⁷")],
+        *[(0.0, "0"), (100.0, "100"), (0.0123456, "0.0123"), (12345.678, "12,300"), (3.4e-7, "3.40×10⁻⁷")],
         *[(-2e9, "-2.00×10⁹"), (None, "–"), (float("nan"), "–"), (float("inf"), "∞"), ("a", "a")],
     ],
 )  # fmt: skip
@@ -153,6 +154,26 @@ def test_the_time_left_is_by_what_was_seen_and_says_what_was_not(monkeypatch, tm
     now[0] = 200.0
     tell(LogEvent.JOB_FINISHED, job_id=1)
     assert lines.remaining() == "more than 6 min 40 s"
+
+
+def test_a_terminal_that_is_refreshed_while_jobs_end_holds_nobody_up(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(progress, "_REFRESHED", 0.001)
+    lines = progress.JobLines(logging.StreamHandler(), cores=1, stream=io.StringIO())
+
+    def jobs():
+        lines.emit(logging.makeLogRecord({"event": LogEvent.RUN_INFO, "stats": {"train": 200}}))
+        job = {"rule_name": "train", "rule_msg": "Train", "wildcards": {}, "output": [], "log": []}
+        for jobid in range(200):
+            lines.emit(logging.makeLogRecord({"event": LogEvent.JOB_INFO, "jobid": jobid, **job}))
+            lines.emit(logging.makeLogRecord({"event": LogEvent.JOB_FINISHED, "job_id": jobid}))
+        lines.close()
+
+    thread = threading.Thread(target=jobs, daemon=True)
+    thread.start()
+    thread.join(timeout=60)
+    assert not thread.is_alive()
 
 
 def test_prose_that_is_no_restructured_text_is_refused():

@@ -1,10 +1,12 @@
 """GPUs shared out on one machine, and promised by a scheduler."""
 
 import contextlib
+import shutil
 
 import gpus
 import pytest
 import torch
+from conftest import Repository
 
 from neural_collapse.errors import InputError
 
@@ -65,6 +67,20 @@ def test_a_step_that_uses_a_gpu_is_given_one_and_another_is_not(machine, monkeyp
     with gpus.given("train"):
         assert gpus.os.environ["CUDA_VISIBLE_DEVICES"] == "0"
     assert capsys.readouterr().out == "on GPU 0\n"
+
+
+@pytest.mark.xdist_group("workflow")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_trainings_that_run_side_by_side_are_on_both_gpus(fresh, tmp_path):
+    study = Repository(tmp_path / "repository", TMPDIR=str(tmp_path))
+    shutil.copytree(fresh.path, study.path, symlinks=True)
+    study.edit("workflow/rules/gpus.py", r'Path\("/dev"\)', f'Path("{tmp_path}")')
+    for device in ("nvidia0", "nvidia1"):
+        (tmp_path / device).touch()
+    histories = [f"results/tiny/checkpoints/digits-vgg11-{loss}-seed0/history.csv" for loss in ("mse", "ce")]
+    study.run("snakemake", "--cores", "4", *histories)
+    on = {log.read_text().splitlines()[0] for log in study.path.glob("logs/tiny/train/*.log")}
+    assert on == {"on GPU 0", "on GPU 1"}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

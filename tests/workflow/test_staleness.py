@@ -111,7 +111,7 @@ ONE_RUN = ONE_CHAIN | {"collect": 1, "claims": 1}
             | {"collect": 1, "claims": 1, "table": 1},
         ),
         # Another study or machine setting is nobody's parameter.
-        ("study: tiny", "gpu_jobs: 4\nstudy: tiny", {}),
+        ("study: tiny", "gpu_jobs: 4\ntensorboard: true\nstudy: tiny", {}),
     ],
 )
 def test_a_changed_configuration_reaches_the_runs_it_concerns(study, old, new, jobs):

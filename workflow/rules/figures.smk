@@ -14,8 +14,9 @@ CAPTIONS = WORKFLOW / "neural_collapse" / "report" / "captions"
 
 def caption(figure):
     """Of its own file, and what holds of every figure with a panel a network."""
-    panels = ["panels"] if declared_by(figure)["READS"] in ("metrics", "robustness") else []
-    files = [CAPTIONS / f"{name}.rst" for name in (figure, *panels)]
+    declared = declared_by(figure)
+    grid = declared["READS"] in ("metrics", "robustness") and not declared.get("NEEDS_LAYERS")
+    files = [CAPTIONS / f"{name}.rst" for name in (figure, *["panels"] * grid)]
     return "\n".join(file.read_text() for file in files if file.exists())
 
 

@@ -31,6 +31,7 @@ _CHATTER = (
     "Removing output files",
 )
 _LAST_LINES = 20  # of a failed job's log
+_REFRESHED = 0.5  # seconds
 
 
 @dataclass
@@ -68,7 +69,9 @@ class JobLines(logging.Handler):
         self._took: dict[str, list[float]] = {}
         self._waiting: Counter[str] = Counter()
         self._done, self._total, self._begun = 0, 0, time.monotonic()
-        self._live = Live(get_renderable=self._view, console=self.console, refresh_per_second=2, transient=True)
+        # Refreshed by `_tick`: rich's own thread takes its lock and then ours, and `emit` takes them the other way.
+        self._live = Live(get_renderable=self._view, console=self.console, auto_refresh=False, transient=True)
+        self._ended = threading.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
         event = getattr(record, "event", None)
@@ -84,9 +87,15 @@ class JobLines(logging.Handler):
             self.handleError(record)
 
     def close(self) -> None:
-        with contextlib.suppress(Exception):
+        self._ended.set()
+        with contextlib.suppress(Exception), self._state:
             self._live.stop()
         super().close()
+
+    def _tick(self) -> None:
+        while not self._ended.wait(_REFRESHED):
+            with self._state:
+                self._live.refresh()
 
     def _run_info(self, record: logging.LogRecord) -> None:
         self._waiting = Counter({rule: count for rule, count in record.stats.items() if rule != "total"})
@@ -94,6 +103,7 @@ class JobLines(logging.Handler):
         self._say(f"{self._total} jobs: " + ", ".join(f"{count} {rule}" for rule, count in self._waiting.items()))
         if self.console.is_terminal:
             self._live.start()
+            threading.Thread(target=self._tick, daemon=True).start()
 
     def _job_info(self, record: logging.LogRecord) -> None:
         what = record.rule_msg or f"{record.rule_name} {' '.join(record.wildcards.values())}"
@@ -153,18 +163,17 @@ class JobLines(logging.Handler):
         return ("more than " if unknown else "about ") + duration(seconds / min(self._cores, max(1, len(running))))
 
     def _view(self) -> Group:
-        with self._state:
-            now, width = time.monotonic(), max(20, self.console.width - 1)
-            lines = [
-                Text(f"  {job.what} ({duration(now - job.started)})  {job.last_line()}"[:width], style="dim")
-                for job in self._running.values()
-            ]
-            bar = Table.grid(padding=(0, 1))
-            rest = self.remaining()
-            so_far = f"{self._done}/{self._total} jobs, {duration(now - self._begun)}"
-            words = f"{so_far}, {rest} left" if rest else so_far
-            bar.add_row(ProgressBar(total=max(1, self._total), completed=self._done, width=min(30, width // 3)), words)
-            return Group(*lines, bar)
+        now, width = time.monotonic(), max(20, self.console.width - 1)
+        lines = [
+            Text(f"  {job.what} ({duration(now - job.started)})  {job.last_line()}"[:width], style="dim")
+            for job in self._running.values()
+        ]
+        bar = Table.grid(padding=(0, 1))
+        rest = self.remaining()
+        so_far = f"{self._done}/{self._total} jobs, {duration(now - self._begun)}"
+        words = f"{so_far}, {rest} left" if rest else so_far
+        bar.add_row(ProgressBar(total=max(1, self._total), completed=self._done, width=min(30, width // 3)), words)
+        return Group(*lines, bar)
 
 
 def tail(path: str, count: int) -> list[str]:

@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import io
 
+from live_curves import show_live
 from progress import print_a_line_a_job
 from snakemake.cli import parse_args
 from snakemake.logging import logger
@@ -42,6 +43,8 @@ def why_not(target):
             if needed is None:
                 return f"shows what differs with a setting, and the study {STUDY.name} varies none; give it a `grid` in config.yaml"
             return f"shows runs with loss {needed}, of which the study {STUDY.name} has none; add one under `runs` in config.yaml"
+        if declared_by(name).get("NEEDS_LAYERS") and not STUDY.layers:
+            return f"shows inner layers, which are not measured; write `layers: true` in the study {STUDY.name}"
         if not study:
             return f"is left out of the study {STUDY.name}; write `{RESULTS}/figures/{name}.pdf`, or take it out of `leave_out`"
     names = {"all", *LAYERS, *(rule.name for rule in workflow.rules)}  # the layers' own rules come after these
@@ -62,3 +65,9 @@ if workflow.is_main_process and Path(sys.argv[0]).name == "snakemake":
 
 if workflow.is_main_process and not LOOKS:
     print_a_line_a_job(logger, workflow.resource_settings.cores)
+    if CONFIG["tensorboard"]:
+        try:
+            logs = Path(workflow.modifier.modify_path(LOGS))
+            show_live([logs / "train", logs / "sweep"], logs / "tensorboard")
+        except InputError as error:
+            sys.exit(f"error: {error}")

@@ -178,7 +178,10 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         attack=study["attack"],
         theory=study["theory"],
         figures=tuple(
-            figure for figure in known_figures() if figure not in study["leave_out"] and shows_something(figure, runs)
+            figure
+            for figure in known_figures()
+            if figure not in study["leave_out"] and shows_something(figure, runs)
+            if study["layers"] or not declared_by(figure).get("NEEDS_LAYERS")
         ),
         layers=study["layers"],
         measured_epochs=study["measured_epochs"],

@@ -63,7 +63,9 @@ def number(value: Any, digits: int = 3) -> str:
         return str(int(value))
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    if 1e-3 <= abs(value) < 1e5:
+    if 1e3 <= abs(value) < 1e6:
+        return f"{float(f'{value:.{digits}g}'):,.0f}"
+    if 1e-3 <= abs(value) < 1e3:
         return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     return f"{mantissa}×10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
@@ -194,11 +196,12 @@ def sentences(table: pd.DataFrame, claims: pd.DataFrame, cards: Sequence[Mapping
     )
     counts = {verdict: int((claims.verdict == verdict).sum()) for verdict in VERDICTS}
     failed = listed(f"“{statement}”" for statement in dict.fromkeys(claims.statement[claims.verdict == "fails"]))
+    one_seed = "one seed a training says" if seeds[-1] == 1 else "the trainings with one seed say"
     fifth = (
         f"Of the papers' claims and this project's own, each judged wherever it applies, {counts['holds']} hold, "
         f"{counts['fails']} fail{f' ({failed})' * bool(failed)} and {counts['undecided']} can't be judged from "
         "what was measured"
-        + ("; one seed a training says nothing of what chance alone changes between trainings" if seeds[0] == 1 else "")
+        + (f"; {one_seed} nothing of what chance alone changes between trainings" if seeds[0] == 1 else "")
         + "."
     )
     return [first, second, third, fourth, fifth]

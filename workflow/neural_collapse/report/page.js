@@ -29,6 +29,14 @@ function rowsOf(measure, split, place) {
   })).filter((row) => row.value !== null) : [];
 }
 
+// A title in as many lines as it needs, for Vega breaks none by itself.
+function lines(text, width) {
+  return text.split(" ").reduce((found, word) => {
+    const last = found.at(-1);
+    return last && (last.length + word.length + 1) * 7.2 <= width ? [...found.slice(0, -1), `${last} ${word}`] : [...found, word];
+  }, []);
+}
+
 // The chart of all curves.
 function fillSplits() {
   const splits = Object.keys(CURVES.values[$("measure").value]).sort().reverse(), before = $("split").value;
@@ -61,7 +69,7 @@ async function drawCurves() {
   };
   const tooltip = ["run", "split", "epoch", "value"].map((field) => field === "value" ? { field, format: ".4g" } : { field });
   await draw("#chart", {
-    title: { text: `${CURVES.labels[measure]} (${split} images)`, limit: Math.max(200, $("chart").clientWidth - 20) }, height: 380,
+    title: { text: lines(`${CURVES.labels[measure]} (${split} images)`, $("chart").clientWidth) }, height: 380,
     description: `${CURVES.labels[measure]} over epochs, ${split} images, ${chosen.size} trainings`,
     data: { values: rows }, encoding,
     layer: [
@@ -129,9 +137,8 @@ function drawOverview() {
   return Promise.all(measures.map((measure, i) => {
     const rows = ["train", "test"].flatMap((split) => rowsOf(measure, split, place));
     const log = rows.every((row) => row.value >= 0) && rows.some((row) => row.value > 0) && measure !== "error";
-    const [label, more] = CURVES.labels[measure].split(/: (.*)/);
     return draw($("overview").children[i], {
-      title: { text: more ? `${label}: ${more}` : label, fontSize: 12, limit: Math.max(120, $("overview").children[i].clientWidth) }, height: 130,
+      title: { text: lines(CURVES.labels[measure], $("overview").children[i].clientWidth), fontSize: 12 }, height: 130,
       description: `${CURVES.labels[measure]} of ${run.name} over epochs`,
       layer: [
         ...(reached ? [{ data: { values: [{ epoch: reached }] }, mark: { type: "rule", color: colour("mark") }, encoding: { x: { field: "epoch", type: "quantitative" } } }] : []),
@@ -174,7 +181,7 @@ async function drawPortrait() {
     layer: [
       { data: { values: PORTRAIT.corners.map(([x, y]) => ({ x: 1.5 * x, y: 1.5 * y })) }, mark: { type: "rule", strokeDash: [2, 3] },
         encoding: { x: axis("x"), y: axis("y"), x2: zero, y2: zero, color: { value: colour("soft") } } },
-      part("example", { type: "point", filled: true, size: 18, opacity: 0.6 }, {}),
+      part("example", { type: "point", filled: true, size: 18, opacity: dark() ? 0.9 : 0.6 }, {}),
       part("classifier", { type: "rule", strokeWidth: 1.6 }, { x2: zero, y2: zero }),
       part("classifier", { type: "point", shape: "square", filled: true, size: 60, opacity: 1 }, {}),
       part("mean", { type: "point", filled: false, size: 190, strokeWidth: 2.2 }, {}),

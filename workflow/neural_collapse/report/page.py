@@ -34,6 +34,8 @@ _TABLE_1 = {
     "seed": "seed",
     "epoch_of_99_9_percent": "epoch of 99.9 % train accuracy",
     "at_99_9_percent": "test accuracy there, %",
+    "epoch_of_100_percent": "epoch of no train error",
+    "at_100_percent": "test accuracy at that, %",
     "at_last_epoch": "at the last epoch, %",
     "improvement": "improvement, points",
     "paper_at_zero_error": "paper: at zero error, %",
@@ -175,7 +177,8 @@ def _figure(path: Path, table: pd.DataFrame, beside: Path | None) -> dict[str, A
     name = path.stem
     if name not in known_figures():
         raise InputError(f"{path}: no figure of this name; known: {', '.join(known_figures())}.")
-    reads = literals(f"figures.{name.replace('-', '_')}")["READS"]
+    declared = literals(f"figures.{name.replace('-', '_')}")
+    reads = declared["READS"]
     heading, caption = _caption(name)
     source = (_HERE.parent / "figures" / f"{name.replace('-', '_')}.py").read_text(encoding="utf-8")
     of_runs = reads in ("metrics", "robustness")
@@ -188,7 +191,7 @@ def _figure(path: Path, table: pd.DataFrame, beside: Path | None) -> dict[str, A
         "reads": reads,
         "title": heading,
         "caption": caption,
-        "panels": prose(_read("captions/panels.rst")) if of_runs else "",
+        "panels": prose(_read("captions/panels.rst")) if of_runs and not declared.get("NEEDS_LAYERS") else "",
         "measures": measures,
         "image": base64.b64encode(image).decode(),
         "width": int.from_bytes(image[16:20], "big"),
