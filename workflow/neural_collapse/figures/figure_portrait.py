@@ -1,5 +1,6 @@
 """Figure: a portrait of collapse (figure 1 of the papers): examples, class means and classifiers of three classes."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +35,16 @@ class Portrait(NamedTuple):
 
 
 def read(paths: Sequence[Path]) -> list[Portrait]:
-    """The samples of each training, of its first seed."""
+    """The samples of each training, of its first seed.
+
+    Raises
+    ------
+    InputError
+        Where a file is no such, or isn't named after its run.
+    """
+    for path in paths:
+        if not re.fullmatch(".+-.+-.+-seed[0-9]{1,19}", path.stem):
+            raise InputError(f"{path}: must be named after its run, such as mnist-vgg11-mse-seed0.safetensors.")
     first: dict[str, Path] = {}
     for path in sorted(paths, key=lambda path: int(path.stem.rpartition("-seed")[2])):
         first.setdefault(path.stem.rpartition("-seed")[0], path)

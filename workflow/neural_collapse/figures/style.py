@@ -203,6 +203,7 @@ def _draw_networks(table: pd.DataFrame, curves: Sequence[Curve], *, ylabel: str,
     ]
     table = table.assign(network=[name.strip() for name in varied], block=table.loss if apart else "")
     cells = [cell for _, cell in table.groupby(["dataset", "block"], sort=False)]
+    cells = [cell for cell in cells if any(len(_rows(cell, drawn, log=log)) for drawn in curves)]
     cells.sort(key=lambda cell: (order(cell.dataset.iloc[0], DATASETS), order(cell.block.iloc[0], LOSSES)))
     with matplotlib.rc_context(STYLE):
         width = max(3.5, sum(0.9 + 0.35 * cell.network.nunique() for cell in cells))

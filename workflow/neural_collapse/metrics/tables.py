@@ -39,6 +39,13 @@ class RunKey(NamedTuple):
 
 COLUMNS = [*RunKey._fields, "epoch", "split", "measure", "value"]
 
+# Of simulated systems.
+SYSTEM_COLUMNS = ["system", "classes", "examples_per_class", "features", "law", "time", "measure", "value"]
+_NUMBERS = dict.fromkeys(("seed", "epoch", "classes", "examples_per_class", "features"), "int64") | {
+    "time": "float64",
+    "value": "float64",
+}
+
 # The data set, network or loss that nobody named: printed as nothing.
 UNKNOWN = "unknown"
 
@@ -99,7 +106,7 @@ def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
     InputError
         Where a file is missing, is no such table, or where two files give a value for the same thing.
     """
-    table = pd.concat([_read_table(path) for path in paths], ignore_index=True)
+    table = pd.concat([_read_tidy(path, COLUMNS, "epoch") for path in paths], ignore_index=True)
     _check_once(table)
     return table.sort_values(COLUMNS[:-1], ignore_index=True)
 
@@ -114,31 +121,27 @@ def _check_once(table: pd.DataFrame) -> None:
         )
 
 
-def _read_table(path: str | Path) -> pd.DataFrame:
-    types = dict.fromkeys(COLUMNS, str) | {"seed": "int64", "epoch": "int64", "value": "float64"}
+def _read_tidy(path: str | Path, columns: list[str], along: str) -> pd.DataFrame:
+    types = {column: _NUMBERS.get(column, str) for column in columns}
     # A network may be named "null".
-    table = read_csv(path, dtype=types, keep_default_na=False, na_values={"value": ["nan"]})
-    absent = [column for column in COLUMNS if column not in table]
-    if absent:
-        raise InputError(f"{path}: no {','.join(absent)}; the columns of a table of measures are {','.join(COLUMNS)}.")
-    _check_whole(path, table)
-    return table[COLUMNS]
+    table = read_csv(path, columns, dtype=types, keep_default_na=False, na_values={"value": ["nan"]})
+    _check_whole(path, table, columns[: columns.index(along)], along)
+    return table[columns]
 
 
-def _check_whole(path: str | Path, table: pd.DataFrame) -> None:
-    """Raise InputError where a measure lacks an epoch that others of the same run and split have.
+def _check_whole(path: str | Path, table: pd.DataFrame, kinds: list[str], along: str) -> None:
+    """Raise InputError where a measure lacks an epoch (or time) that others of the same kind and split have.
 
     A variant (`robustness__minimum`) may be too dear for every epoch.
     """
     table = table[~table.measure.str.contains("__")]
-    kinds = [*RunKey._fields, "split"]
-    epochs = table.groupby(kinds, sort=False).epoch.transform("nunique")
-    short = table[table.groupby([*kinds, "measure"], sort=False).epoch.transform("nunique") < epochs]
+    kinds = [*kinds, *table.columns.intersection(["split"])]
+    present = table.groupby(kinds, sort=False)[along].transform("nunique")
+    short = table[table.groupby([*kinds, "measure"], sort=False)[along].transform("nunique") < present]
     if not short.empty:
-        first = short.iloc[0]
         raise InputError(
-            f"{path}: {first.measure} ({first.split}) is not there for every measured epoch; the file is damaged, make "
-            "it again."
+            f"{path}: {short.iloc[0].measure} ({short.iloc[0][kinds[-1]]}) is not there for every {along}; the file is "
+            "damaged, make it again."
         )
 
 
@@ -219,17 +222,28 @@ def _is_number(column: pd.Series) -> bool:
 
 
 def read_systems(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Read tables of simulated systems (the theory layer), whose columns are their own, and put them together."""
-    return pd.concat([read_csv(path) for path in paths], ignore_index=True)
+    """Read tables of simulated systems (the theory layer) and put them together.
+
+    Raises
+    ------
+    InputError
+        Where a file is missing or no such table, or where a value is given twice.
+    """
+    table = pd.concat([_read_tidy(path, SYSTEM_COLUMNS, "time") for path in paths], ignore_index=True)
+    if (twice := table.duplicated(SYSTEM_COLUMNS[:-1])).any():
+        first = table[twice].iloc[0]
+        raise InputError(f"{first.system}: {first.measure} of time {first.time:g} is given twice; name each once.")
+    return table
 
 
 def read_checks(path: str | Path) -> pd.DataFrame:
     """Read the checks of the theory: a row each, with the columns check, statement, value, bound."""
-    return read_csv(path, dtype={"check": str, "statement": str, "value": "float64", "bound": "float64"})
+    types = {"check": str, "statement": str, "value": "float64", "bound": "float64"}
+    return read_csv(path, list(types), dtype=types)
 
 
-def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
-    """Read a table of `write_csv`; raises InputError where it is missing or damaged.
+def read_csv(path: str | Path, columns: Iterable[str] = (), **options: Any) -> pd.DataFrame:
+    """Read a table of `write_csv`; raises InputError where it is missing, damaged or lacks one of `columns`.
 
     Since pandas 3.1, a float is read back as the very float64 that was written.
     """
@@ -252,6 +266,8 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
     for number, row in enumerate(rows, 2):
         if len(row) != len(header) or "" in row:
             raise InputError(f"{path}: row {number} lacks a value; the file is damaged, make it again.")
+    if absent := [column for column in columns if column not in table]:
+        raise InputError(f"{path}: no {','.join(absent)}; the columns of such a table are {','.join(columns)}.")
     return table
 
 
