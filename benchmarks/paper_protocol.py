@@ -119,19 +119,19 @@ def named_run(study: Study, pair: str, seed: int | None) -> Run:
 def jobs_of(study: Study, run: Run) -> Iterator[Job]:
     """The jobs of a run in their order, each with the flags, inputs and outputs of its rule (workflow/rules)."""
     results, logs = f"results/{study.name}", f"logs/{study.name}"
-    card, data = f"{results}/datasets/{run.dataset}.json", f"{results}/data/{run.dataset}.safetensors"
-    origin = f"{results}/datasets/{run.dataset}.origin.json"
+    card, data = f"{results}/datasets/{run.data}.json", f"{results}/data/{run.data}.safetensors"
+    origin = f"{results}/datasets/{run.data}.origin.json"
     folder, features = f"{results}/checkpoints/{run}", f"{results}/features/{run}.safetensors"
     checkpoints = [f"{folder}/{place:02d}.safetensors" for place in range(study.measured_epochs)]
     metrics, robustness = f"{results}/metrics/{run}.csv", f"{results}/robustness/{run}.csv"
     summary = f"{results}/summary/{run}.json"
-    network, loss = f"train.networks.{building_module(run.network)}", f"train.losses.{run.loss}"
-    identity = {"dataset": run.dataset, "network": run.network, "loss": run.loss, "seed": run.seed}
+    network, loss = f"train.networks.{building_module(run.architecture)}", f"train.losses.{run.loss}"
+    identity = {name: getattr(run, name) for name in ("dataset", "network", "loss", "variant", "seed")}
     threads = {"threads": run.settings["threads"]}
 
-    source = study.datasets[run.dataset]
+    source = study.datasets[run.data]
     yield Job(
-        f"{logs}/data/{run.dataset}.log",
+        f"{logs}/data/{run.data}.log",
         ["steps.prepare_dataset", f"data.sources.{source['source']}"],
         [],
         [data, card, origin],
@@ -139,7 +139,7 @@ def jobs_of(study: Study, run: Run) -> Iterator[Job]:
         content_digest(source["path"]) if source["path"] else "",
     )
 
-    settings = {"network": run.network, "network_options": run.network_options, "loss": run.loss, "seed": run.seed}
+    settings = {"network": run.architecture, "network_options": run.network_options, "loss": run.loss, "seed": run.seed}
     settings |= run.settings
     choice = f"{results}/sweep/{run.pair}.json" if settings["learning_rate"] == "sweep" else None
     if choice and not Path(choice).exists():

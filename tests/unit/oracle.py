@@ -54,9 +54,26 @@ class Oracle:
         key = weight.tobytes(), None if bias is None else bias.tobytes()
         if key not in self._for_any_lambda:
             self._for_any_lambda[key] = (
-                self._of_examples(weights, offsets) | self._of_geometry(weights, offsets) | self._of_signal()
+                self._of_examples(weights, offsets)
+                | self._of_geometry(weights, offsets)
+                | self._of_minorities(weights)
+                | self._of_signal()
             )
         return self._for_any_lambda[key] | self._of_loss(weights, offsets, lam, bias)
+
+    def _of_minorities(self, weights):
+        """Cosines among the classes with fewer examples than the geometric mean of the most and the least."""
+        most, least = max(self.counts), min(self.counts)
+        rare = [c for c in range(self.classes) if self.counts[c] ** 2 < most * least]
+        if most < 2 * least or len(rare) < 2:
+            return {}
+        middle = sum(self.means[1:], self.means[0]) / self.classes
+        return {
+            f"minority_cosine_{of}": _average(
+                [_dot(a, b) / (_norm(a) * _norm(b)) for a, b in itertools.permutations([vectors[c] for c in rare], 2)]
+            )
+            for of, vectors in (("means", [mean - middle for mean in self.means]), ("classifier", weights))
+        }
 
     def of_classes(self) -> dict[str, list[mp.mpf]]:
         spectra = [mp.eigsy(covariance, eigvals_only=True) for covariance in self.covariances]

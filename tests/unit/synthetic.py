@@ -8,7 +8,16 @@ from neural_collapse.train.schedule import measured_epochs
 
 
 def synthetic_run(
-    dataset="digits", network="vgg11", loss="mse", seed=0, *, epochs=100, count=20, zero_error=30.0, noise=0.0
+    dataset="digits",
+    network="vgg11",
+    loss="mse",
+    seed=0,
+    *,
+    variant="plain",
+    epochs=100,
+    count=20,
+    zero_error=30.0,
+    noise=0.0,
 ) -> pd.DataFrame:
     """A run that collapses by power laws of the epoch and reaches zero train error at epoch `zero_error` (or never).
 
@@ -57,7 +66,7 @@ def synthetic_run(
     }
     test["robustness__minimum"][-1] = 0.1 + 0.05 * speed
     rows = [
-        (dataset, network, loss, seed, int(at), split, measure, float(value))
+        (dataset, network, loss, variant, seed, int(at), split, measure, float(value))
         for split, measures in (("train", train), ("test", test))
         for measure, values in measures.items()
         for at, value in zip(epoch, values, strict=True)

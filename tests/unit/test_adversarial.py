@@ -266,7 +266,7 @@ def test_the_step_records_both_spaces_and_the_failures(tmp_path, network, digits
     assert main(command) == 0
 
     table = pd.read_csv(tmp_path / "robustness.csv")
-    assert list(table) == ["dataset", "network", "loss", "seed", "epoch", "split", "measure", "value"]
+    assert list(table) == ["dataset", "network", "loss", "variant", "seed", "epoch", "split", "measure", "value"]
     assert set(table["split"]) == {"test"}
     values = table.pivot(index="epoch", columns="measure", values="value")
     assert list(values.index) == [1, 3, 7, 12]

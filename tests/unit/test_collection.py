@@ -11,7 +11,7 @@ from neural_collapse.storage import write_csv
 
 
 def run_with_train_errors(errors):
-    rows = [("digits", "vgg11", "mse", 0, epoch, "train", "error", error) for epoch, error in errors.items()]
+    rows = [("digits", "vgg11", "mse", "plain", 0, epoch, "train", "error", error) for epoch, error in errors.items()]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -77,10 +77,13 @@ def test_names():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dataset,network\na,b\n", "no loss,seed,epoch,split,measure,value; the columns"),
+        ("dataset,network\na,b\n", "no loss,variant,seed,epoch,split,measure,value; the columns"),
         ("", "can't be read as a table"),
-        (",".join(COLUMNS) + "\na,b,mse,0,1,train,nc1,much\n", "can't be read as a table .*much"),
-        (",".join(COLUMNS) + "\na,b,mse,0,1,train,nc1,1\na,b,mse,0,1,train,nc1,2\n", "a-b-mse-seed0: nc1 .* twice"),
+        (",".join(COLUMNS) + "\na,b,mse,plain,0,1,train,nc1,much\n", "can't be read as a table .*much"),
+        (
+            ",".join(COLUMNS) + "\na,b,mse,plain,0,1,train,nc1,1\na,b,mse,plain,0,1,train,nc1,2\n",
+            "a-b-mse-seed0: nc1 .* twice",
+        ),
     ],
 )
 def test_a_file_that_is_no_table_is_named_in_one_sentence(tmp_path, text, message):

@@ -18,6 +18,7 @@ from PIL import Image
 
 from neural_collapse.__main__ import main
 from neural_collapse.config.declarations import modules
+from neural_collapse.config.imbalance import class_counts
 from neural_collapse.data.dataset import read_dataset, standardise, write_dataset
 from neural_collapse.data.preparation import RawDataset, balanced_sample, content_digest, load, prepare, resized
 from neural_collapse.errors import InputError
@@ -89,6 +90,97 @@ def test_a_source_without_a_test_set_tests_on_what_is_left():
     assert sorted(map(bytes, together)) == sorted(map(bytes, everything))
     assert digits.train_images.max() == 255
     assert_mistake("train_per_class", when=lambda: prepared(digits, "all"))
+
+
+# Classes that are not alike
+
+
+def varied(raw, train_per_class=8, seed=0, **settings):
+    return prepare(raw, name="mine", train_per_class=train_per_class, padding=0, seed=seed, **settings)
+
+
+def identities(images):
+    return set(map(bytes, images))
+
+
+def test_long_tails_are_those_that_are_published():
+    """CIFAR10-LT with ratio 100, as papers list it."""
+    published = [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
+    assert class_counts(10, 5000, 100, "long_tailed") == published
+    assert class_counts(5, 140, 10, "step") == [140, 140, 140, 14, 14]
+    assert class_counts(2, 7, 7, "long_tailed") == class_counts(2, 7, 7, "step") == [7, 1]
+
+
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("profile", ["long_tailed", "step"])
+def test_imbalance_takes_train_examples_alone_and_more_of_it_takes_more(profile, pool):
+    raw = raw_dataset()
+    if pool:
+        raw = replace(raw, test_images=None, test_labels=None)
+    balanced, some, more = (
+        varied(raw, imbalance=ratio, imbalance_profile=profile) if ratio else varied(raw) for ratio in (None, 2, 8)
+    )
+    assert np.bincount(some.train_labels).tolist() == ([8, 8, 4, 4] if profile == "step" else [8, 6, 5, 4])
+    assert np.bincount(more.train_labels).tolist() == ([8, 8, 1, 1] if profile == "step" else [8, 4, 2, 1])
+    assert identities(more.train_images) < identities(some.train_images) < identities(balanced.train_images)
+    for dataset in (some, more):
+        assert np.array_equal(dataset.test_images, balanced.test_images)
+        assert np.array_equal(dataset.test_labels, balanced.test_labels)
+        labels = {bytes(image): label for image, label in zip(raw.train_images, raw.train_labels, strict=True)}
+        assert [labels[bytes(image)] for image in dataset.train_images] == dataset.train_labels.tolist()
+    again = varied(raw, imbalance=2, imbalance_profile=profile)
+    assert np.array_equal(again.train_images, some.train_images)
+    assert identities(varied(raw, seed=1, imbalance=2).train_images) != identities(
+        varied(raw, imbalance=2).train_images
+    )
+
+
+def test_label_noise_replaces_the_share_by_other_classes_all_as_likely(tmp_path):
+    raw = raw_dataset(count=4000, shape=(1, 2, 2))
+    clean, some, more = (
+        varied(raw, "all", label_noise=share) if share else varied(raw, "all") for share in (0, 0.1, 0.4)
+    )
+    wrong = some.train_labels != clean.train_labels
+    assert wrong.sum() == 400 and (more.train_labels != clean.train_labels).sum() == 1600
+    assert np.array_equal(some.train_labels[wrong], more.train_labels[wrong]), "more noise keeps what less replaced"
+    assert np.array_equal(some.true_train_labels, clean.train_labels) and clean.true_train_labels is None
+    assert np.array_equal(some.test_labels, clean.test_labels)
+    moves = np.zeros((4, 4), dtype=int)
+    np.add.at(moves, (clean.train_labels, more.train_labels), 1)
+    off_diagonal = moves[~np.eye(4, dtype=bool)]
+    assert np.abs(off_diagonal - 1600 / 12).max() < 5 * (1600 / 12) ** 0.5
+    write_dataset(tmp_path / "noisy.safetensors", some)
+    assert np.array_equal(read_dataset(tmp_path / "noisy.safetensors").true_train_labels, clean.train_labels)
+    write_dataset(tmp_path / "clean.safetensors", clean)
+    assert read_dataset(tmp_path / "clean.safetensors").true_train_labels is None
+    assert_mistake("label_noise", "0 of 32", when=lambda: varied(raw, label_noise=0.01))
+    assert_mistake("label_noise", "32 of 32", when=lambda: varied(raw, label_noise=0.99))
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_classes_are_left_out_of_both_splits_and_the_others_numbered_anew(pool):
+    raw = raw_dataset()
+    if pool:
+        raw = replace(raw, test_images=None, test_labels=None)
+    whole, part = varied(raw), varied(raw, left_out_classes=[2, 0])
+    assert part.class_names == ("b", "d")
+    for split in ("train", "test"):
+        labels = getattr(whole, f"{split}_labels")
+        kept = [i for i in range(len(labels)) if labels[i] in (1, 3)]
+        names = [whole.class_names[labels[i]] for i in kept]
+        found = getattr(part, f"{split}_labels")
+        assert sorted(part.class_names[label] for label in found) == sorted(names)
+    pixels = {bytes(image): label for image, label in zip(raw.train_images, raw.train_labels, strict=True)}
+    for image, label in zip(part.train_images, part.train_labels, strict=True):
+        assert "abcd"[pixels[bytes(image)]] == part.class_names[label]
+    for wrong in ([4], [0, 1, 2]):
+        assert_mistake("left_out_classes", "0 to 3", when=lambda wrong=wrong: varied(raw, left_out_classes=wrong))
+
+
+def test_what_no_train_set_can_be_is_refused():
+    raw = raw_dataset()
+    assert_mistake("imbalance", "train_per_class", when=lambda: varied(raw, "all", imbalance=2))
+    assert_mistake("imbalance 9 of 8", "last class", when=lambda: varied(raw, imbalance=9))
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])

@@ -5,16 +5,14 @@ import re
 import resource
 
 import pytest
+import torch
 from valid_files import COMMANDS, call
 
 import neural_collapse.storage
 
 pytest_plugins = ["valid_files"]
 
-WRITING = {name: command for name, command in COMMANDS.items() if "out" in command} | {
-    "figure": "figure --figure figure-02 --tables metrics.csv --pdf out.pdf --png out.png",
-    "claims": "claims --tables metrics.csv --output out.csv",
-}
+WRITING = {name: command for name, command in COMMANDS.items() if "out" in command}
 each_that_writes = pytest.mark.parametrize("command", WRITING.values(), ids=WRITING)
 
 
@@ -57,9 +55,28 @@ def test_a_place_where_nothing_can_be_written_is_one_sentence(command, files):
 
 
 @pytest.mark.parametrize("name", ["measure", "extract", "train"])
-def test_too_little_memory_is_one_sentence(name, files, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
+    ],
+    ids=["of Python", "of a GPU", "of torch"],
+)
+def test_too_little_memory_is_one_sentence(error, name, files, monkeypatch):
     def full(*_, **__):
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr(neural_collapse.storage, "safe_open", full)
-    assert "memory" in refused(COMMANDS[name], files)
+    assert refused(COMMANDS[name], files) == "error: there is not enough memory for data of this size."
+
+
+def test_more_memory_than_there_is_is_one_sentence_of_torch_as_well(files, monkeypatch):
+    """With the very words of the torch that is installed."""
+
+    def full(*_, **__):
+        torch.empty(2**60)
+
+    monkeypatch.setattr(neural_collapse.storage, "safe_open", full)
+    assert "not enough memory" in refused(COMMANDS["train"], files)

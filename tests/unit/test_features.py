@@ -1,6 +1,7 @@
 """From checkpoints to moments to rows: the numbers of the pipeline are those of the features themselves."""
 
 from collections import OrderedDict
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -120,12 +121,32 @@ def test_losses_other_than_mse_are_recorded_alone(dataset, rows):
     cross_entropy = nn.functional.cross_entropy(logits, torch.from_numpy(labels), reduction="none").numpy()
     found = snapshot_measures(snapshots(dataset, "ce")["train"], loss="ce", weight_decay=5e-3)
     assert found["loss"] == pytest.approx(np.mean([cross_entropy[labels == c].mean() for c in range(CLASSES)]))
+    assert found["loss__sample_weighted"] == pytest.approx(cross_entropy.mean())
     assert not {"loss_nc1", "loss_perp", "loss__half_wd", "classifier_distance"} & found.keys()
     scaled = snapshots(dataset, "scaled_mse", {"target_weight": 5.0, "target_value": 2.0})["train"]
     target = np.eye(CLASSES)[labels]
     squares = (np.where(target == 1, 5.0, 1.0) * (logits.numpy() - 2.0 * target) ** 2).mean(1)
     expected = np.mean([squares[labels == c].mean() for c in range(CLASSES)])
     assert snapshot_measures(scaled, loss="scaled_mse", weight_decay=5e-3)["loss"] == pytest.approx(expected)
+
+
+def test_wrong_labels_are_counted_apart_from_the_others(dataset, rows, tmp_path):
+    true = dataset.train_labels.copy()
+    true[::7] = (true[::7] + 1) % CLASSES
+    kept = snapshots(replace(dataset, true_train_labels=true))
+    write_snapshots(tmp_path / "kept.safetensors", [1], {split: [snapshot] for split, snapshot in kept.items()})
+    features, labels, weight, bias = rows["train"]
+    decided = (features @ weight.T + bias).argmax(1)
+    wrong = [i for i in range(len(labels)) if labels[i] != true[i]]
+    right = sorted(set(range(len(labels))) - set(wrong))
+    for _, split, snapshot in read_snapshots(tmp_path / "kept.safetensors"):
+        found = snapshot_measures(snapshot, loss="ce", weight_decay=0.0)
+        if split == "test":
+            assert not [name for name in found if "noisy" in name or "clean" in name]
+            continue
+        assert found["error__noisy"] == pytest.approx(sum(decided[i] != labels[i] for i in wrong) / len(wrong))
+        assert found["error__noisy_true"] == pytest.approx(sum(decided[i] != true[i] for i in wrong) / len(wrong))
+        assert found["error__clean"] == pytest.approx(sum(decided[i] != labels[i] for i in right) / len(right))
 
 
 def test_batch_statistics_are_those_of_training(dataset):
@@ -213,7 +234,7 @@ def test_steps(dataset, tmp_path, monkeypatch):
         tables.append(table.read_bytes())
     assert tables[0] == tables[1]
     table = pd.read_csv(tmp_path / "a.csv")
-    assert list(table) == ["dataset", "network", "loss", "seed", "epoch", "split", "measure", "value"]
+    assert list(table) == ["dataset", "network", "loss", "variant", "seed", "epoch", "split", "measure", "value"]
     assert set(zip(table.epoch, table.split, strict=True)) == {(e, s) for e in (1, 2) for s in ("train", "test")}
     values = table.pivot(index=["epoch", "split"], columns="measure", values="value")
     for variant in ("", "__half_wd"):

@@ -354,6 +354,106 @@ def test_dense_block_under_autocast():
     assert all(parameter.grad.dtype == torch.float32 for parameter in block.parameters())
 
 
+# ---- what every family can be varied in ----
+
+FAMILIES = {
+    "vgg11": {"width": 1 / 16},
+    "resnet18": {"width": 1 / 16},
+    "densenet40": {"growth_rate": 2},
+    "perceptron3": {"features": 12},
+}
+SIZE = {"in_channels": 1, "classes": 4, "image_size": 8, "seed": 1}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    ("options", "features", "bias"),
+    [
+        ({"batch_norm": False}, None, True),
+        ({"bottleneck": 3}, 3, True),
+        ({"classifier_bias": False}, None, False),
+        ({"bottleneck": 3, "classifier": "fixed_etf"}, 3, True),
+        ({"normalise_features": True}, None, True),
+        (
+            {
+                "batch_norm": False,
+                "bottleneck": 6,
+                "classifier": "fixed_etf",
+                "classifier_bias": False,
+                "normalise_features": True,
+            },
+            6,
+            False,
+        ),
+    ],
+)
+def test_a_varied_network_is_stages_and_a_linear_classifier(name, options, features, bias):
+    plain = build(name, **SIZE, **FAMILIES[name])
+    network = build(name, **SIZE, **FAMILIES[name], **options)
+    images = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    logits = network(images)
+    F.cross_entropy(logits, torch.tensor([0, 1, 2, 3, 0])).backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
+    network.eval()
+    with torch.no_grad():
+        found = network.features(images)
+        expected = found @ network.classifier.weight.T + (network.classifier.bias if bias else 0)
+        torch.testing.assert_close(network(images), expected)
+        assert torch.equal(list(network.layers(images).values())[-1], found)
+    assert network.classifier.in_features == found.shape[1] == (features or plain.classifier.in_features)
+    assert (network.classifier.bias is not None) == bias
+    if "normalise_features" in options:
+        torch.testing.assert_close(found.norm(dim=1), torch.ones(5))
+    with torch.device("meta"):
+        counted = build(name, **SIZE, **FAMILIES[name], **options)
+    shapes = {path: tensor.shape for path, tensor in network.state_dict().items()}
+    assert {path: tensor.shape for path, tensor in counted.state_dict().items()} == shapes
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_an_option_leaves_alone_has_the_same_weights(name):
+    plain = build(name, **SIZE, **FAMILIES[name]).state_dict()
+    defaults = {"batch_norm": True, "classifier": "linear", "classifier_bias": True, "normalise_features": False}
+    for options, absent in [(defaults, set()), ({"classifier_bias": False}, {"classifier.bias"})]:
+        found = build(name, **SIZE, **FAMILIES[name], **options).state_dict()
+        assert found.keys() == plain.keys() - absent
+        assert all(torch.equal(tensor, plain[path]) for path, tensor in found.items())
+
+
+@pytest.mark.parametrize(("classes", "features"), [(2, 2), (4, 3), (4, 4), (5, 32)])
+def test_a_fixed_classifier_is_a_simplex_that_nothing_trains(classes, features):
+    network = build("perceptron2", **SIZE | {"classes": classes}, features=features, classifier="fixed_etf")
+    rows = network.classifier.weight.double()
+    expected = [[1.0 if c == d else -1 / (classes - 1) for d in range(classes)] for c in range(classes)]
+    torch.testing.assert_close(rows @ rows.T, torch.tensor(expected, dtype=torch.float64), atol=1e-6, rtol=0)
+    assert "classifier.weight" in network.state_dict()
+    assert "classifier.weight" not in dict(network.named_parameters())
+    other = build("perceptron2", **SIZE | {"classes": classes, "seed": 2}, features=features, classifier="fixed_etf")
+    assert not torch.equal(other.classifier.weight, network.classifier.weight)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_without_batch_norm_signals_keep_their_size_and_residual_branches_start_closed(name):
+    network = build(name, **SIZE, **FAMILIES[name], batch_norm=False)
+    assert not [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    spreads = {}
+
+    def keep(path):
+        return lambda _, __, outputs: spreads.update({path: outputs.std().item()})
+
+    for path, module in network.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear) and path != "classifier":
+            module.register_forward_hook(keep(path))
+    with torch.no_grad():
+        network(torch.randn(512, 1, 8, 8, generator=torch.Generator().manual_seed(0)))
+    for path, spread in spreads.items():
+        if "residual" not in path:
+            assert spread == pytest.approx(1, rel=0.25), path
+        else:
+            assert spread == pytest.approx(0 if path.endswith("3") else 8**-0.5, rel=0.25), path
+    assert len(spreads) >= 2
+
+
 # ---- any classifier of torchvision ----
 
 
@@ -421,8 +521,8 @@ def test_trained_weights_come_from_a_file_and_the_classifier_is_new_for_other_cl
     [
         ("resnet19", {}, "no network named 'resnet19'; known: resnet18, resnet34, resnet50, resnet101, resnet152."),
         ("net", {}, "no network named 'net'; known: .*mobilenet_v2"),
-        ("vgg11", {"widht": 2}, "vgg11: no option named 'widht' .*known: width, features."),
-        ("vgg11", {"depth": 3}, "vgg11: no option named 'depth' .*known: width, features."),
+        ("vgg11", {"widht": 2}, "vgg11: no option named 'widht' .*known: width, features, batch_norm,"),
+        ("vgg11", {"depth": 3}, "vgg11: no option named 'depth' .*known: width, features, batch_norm,"),
         ("mobilenet_v2", {"width": 2}, "mobilenet_v2: no option named 'width' in torchvision's mobilenetv2."),
         ("mobilenet_v3_small", {"depth": 2}, "mobilenet_v3_small: no option named 'depth' in torchvision's"),
         (
@@ -436,6 +536,14 @@ def test_trained_weights_come_from_a_file_and_the_classifier_is_new_for_other_cl
             "timm_vit_tiny_patch16_224",
             {},
             "can't take images of 3 x 32 x 32 .*; `resize` and `padding` of the data set",
+        ),
+        ("vgg11", {"bottleneck": 1}, "vgg11.bottleneck: 1 is not allowed; it must be a whole number at least 2"),
+        ("vgg11", {"classifier": "etf"}, "vgg11.classifier: no choice named 'etf'.*; known: linear, fixed_etf."),
+        ("vgg11", {"classifier_bias": "no"}, "vgg11.classifier_bias: 'no' is not of type boolean."),
+        (
+            "resnet18",
+            {"bottleneck": 8, "classifier": "fixed_etf"},
+            "classifier: fixed_etf of 10 classes needs at least 9 features, found 8.",
         ),
         ("resnet18", {"width": 0}, "resnet18.width: 0 is not allowed; it must be a number at least 0.003"),
         ("resnet18", {"width": "wide"}, "resnet18.width: 'wide' is not of type number."),

@@ -84,7 +84,7 @@ def test_a_wide_table_is_one_of_measures(tmp_path):
         ({"epoch": [1], "note": ["a"]}, "there are no measures"),
         ({"measure": ["nc1"], "value": ["much"]}, "the column value holds what is no number"),
         ({"measure": ["nc1"], "value": [1.0], "split": ["dev"]}, "split must be train or test, found dev"),
-        ({"network": [None], "nc1": [1.0]}, "a row lacks its dataset, network, loss or measure"),
+        ({"network": [None], "nc1": [1.0]}, "a row lacks its dataset, network, loss, variant or measure"),
     ],
 )
 def test_a_table_that_is_none_is_one_sentence(columns, sentence):

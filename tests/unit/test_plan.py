@@ -56,7 +56,7 @@ def test_counts_jobs_arithmetic_and_disk():
         "sweep": 1,
         "train": 6,
         "features": 6,
-        "metrics": 19,
+        "metrics": 20,
         "theory": 2,
         "figures": 5,  # and table 1, and the claims
     }
@@ -84,6 +84,11 @@ def test_a_sweep_trains_once_for_each_rate_of_a_pair():
     swept = by_layer(study({"mnist-vgg11-mse": {"learning_rate": "sweep"}}, sweep={"count": 7}))
     assert swept["sweep"].jobs == 7 + 1 + 1
     assert swept["sweep"].flops == 7 * fixed["train"].flops
+    sweep = {"count": 7, "method": "halving"}
+    halved = by_layer(study({"mnist-vgg11-mse": {"learning_rate": "sweep"}}, sweep=sweep))
+    assert halved["sweep"].jobs == (7 + 1) + (2 + 1) + 1
+    # Of the 10 epochs a ninth is 1, a third 3.
+    assert halved["sweep"].flops == pytest.approx((7 * 1 + 2 * 3) / 10 * fixed["train"].flops)
 
 
 def test_a_users_own_data_set_is_planned_once_it_is_prepared(tmp_path):

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from neural_collapse.config.checks import read_config
-from neural_collapse.config.runs import load_study
+from neural_collapse.config.runs import load_study, published_size, settings_of_runs
+from neural_collapse.data.preparation import load, prepare
 from neural_collapse.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +44,24 @@ def changed(path, value):
         ("studies/small/runs/digit-vgg11-mse", {}, ["'digit'", "did you mean 'digits'", "mnist"]),
         ("studies/small/runs/digits-vgg11-mae", {}, ["'mae'", "mse", "ce"]),
         ("studies/small/runs/vgg11", {}, ["'vgg11'", "{dataset}-{network}-{loss}"]),
+        ("studies/small/networks/mine", {"width": 1}, ["'mine'", "known:", "vgg11"]),
+        ("studies/small/networks/mine", {"source": "vgg11", "depth": 3}, ["networks.vgg11", "'depth'", "width"]),
+        ("studies/small/runs/digits-vgg11-mse-a-b", {}, ["'digits-vgg11-mse-a-b'", "-{variant}"]),
+        ("studies/small/runs/digits-vgg11-mse-plain", {}, ["'digits-vgg11-mse-plain' is not a run"]),
+        ("studies/small/runs/digits-vgg11-mse-A", {}, ["'A'", "small letters"]),
+        ("studies/small/runs/digits-vgg11-mse/network", {"depth": 1}, ["mse.network", "'depth'", "width"]),
+        ("studies/small/runs/digits-vgg11-mse/network", 3, ["mse.network", "3 is not of type object"]),
+        ("studies/small/runs/digits-vgg11-mse/dataset", {"padding": -1}, ["mse.dataset.padding", "at least 0"]),
+        ("studies/small/runs/digits-vgg11-mse/dataset", {"path": "x"}, ["mse.dataset", "'dataset.path'", "known:"]),
+        ("studies/small/grid", {"weight_decays": [1]}, ["grid", "'weight_decays'", "did you mean 'weight_decay'"]),
+        ("studies/small/grid", {"weight_decay": []}, ["grid.weight_decay", "at least 1 long"]),
+        ("studies/small/grid", {"weight_decay": 0.1}, ["grid.weight_decay", "not of type array"]),
+        ("studies/small/grid", {"weight_decay": [-1]}, ["grid.weight_decay", "at least 0"]),
+        ("studies/small/grid", {"network.width": [0.5, "wide"]}, ["network.width", "'wide'"]),
+        ("studies/small/grid", {"network.depth": [1]}, ["network", "'depth'"]),
+        ("studies/small/grid", {"loss_options.gamma": [1]}, ["loss_options", "'mse' needs no options"]),
+        ("studies/small/grid", {"dataset.source": ["mnist"]}, ["grid", "'dataset.source'"]),
+        ("studies/small/grid", {"dataset.train_per_class": ["few"]}, ["train_per_class", "'few'"]),
         ("studies/small/networks/vgg11", {"depth": 3}, ["networks.vgg11", "'depth'", "width"]),
         (
             "studies/small/runs/digits-vgg11-mse/learning_rate",
@@ -75,6 +94,29 @@ def changed(path, value):
         ("studies/small/runs/digits-vgg11-scaled_mse", {"epochs": 9}, ["loss_options", "target_value", "found none"]),
         ("studies/small/runs/digits-vgg11-mse/loss_options", {"k": 1}, ["loss_options", "no options", "found k"]),
         ("studies/small/sweep", {"lowest": 1, "highest": 0.1}, ["sweep", "lowest, 1", "highest, 0.1"]),
+        ("studies/small/datasets/digits", {"imbalance": 1}, ["digits.imbalance", "more than 1"]),
+        ("studies/small/datasets/digits", {"imbalance": 141}, ["digits.imbalance", "141 of 140", "the last class"]),
+        (
+            "studies/small/datasets/digits",
+            {"imbalance": 2, "train_per_class": "all"},
+            ["digits.imbalance", "`train_per_class`"],
+        ),
+        ("studies/small/datasets/digits", {"imbalance_profile": "step"}, ["imbalance_profile", "`imbalance`"]),
+        (
+            "studies/small/datasets/digits",
+            {"imbalance": 2, "imbalance_profile": "steps"},
+            ["imbalance_profile", "'steps'", "did you mean 'step'"],
+        ),
+        ("studies/small/datasets/digits", {"label_noise": 1}, ["label_noise", "less than 1"]),
+        ("studies/small/datasets/digits", {"left_out_classes": [10]}, ["left_out_classes", "[10]", "from 0 to 9"]),
+        ("studies/small/datasets/digits", {"left_out_classes": [*range(9)]}, ["left_out_classes", "two classes"]),
+        ("studies/small/networks/vgg11", {"bottleneck": 1}, ["networks.vgg11.bottleneck", "at least 2"]),
+        ("studies/small/runs/digits-vgg11-focal", {"epochs": 9}, ["loss_options", "'focal' needs gamma"]),
+        (
+            "studies/small/runs/digits-vgg11-focal",
+            {"epochs": 9, "loss_options": {"gamma": -1}},
+            ["loss_options.gamma", "at least 0"],
+        ),
         ("data_root", 5, ["data_root", "5", "string"]),
     ],
 )
@@ -99,6 +141,29 @@ def test_a_data_set_of_ones_own_needs_a_path_and_a_known_source():
     config["studies"]["small"]["datasets"] = {"mine": {"source": "arrays", "path": "mine.npz", "padding": 2}}
     study = load_study(config)
     assert study.datasets["mine"]["path"] == "mine.npz" and study.datasets["mine"]["padding"] == 2
+
+
+@pytest.mark.parametrize(
+    "settings, classes, train, test",
+    [
+        ({}, 10, 1400, 397),
+        ({"imbalance": 10, "imbalance_profile": "step"}, 10, 5 * 140 + 5 * 14, 397),
+        ({"imbalance": 100, "train_per_class": 100}, 10, 100 + 59 + 35 + 21 + 12 + 7 + 4 + 2 + 1 + 1, 797),
+        ({"label_noise": 0.2}, 10, 1400, 397),
+        ({"left_out_classes": [8, 9]}, 8, 1120, 318),  # what is left of 1797 is known but roughly
+    ],
+)
+def test_the_plan_knows_the_size_of_what_is_taken_of_published_data(settings, classes, train, test):
+    study = load_study(changed("studies/small/datasets/digits", settings))
+    size = published_size(study.datasets["digits"], "")
+    assert (size.classes, size.train) == (classes, train) and size.test == pytest.approx(test, abs=2)
+    prepared = study.datasets["digits"]
+    used = {key: prepared[key] for key in ("train_per_class", "padding", "seed", *settings)}
+    if "imbalance" in used:
+        used["imbalance_profile"] = prepared["imbalance_profile"]
+    dataset = prepare(load("digits"), name="digits", **used)
+    assert (len(dataset.class_names), len(dataset.train_labels)) == (classes, train)
+    assert len(dataset.test_labels) == pytest.approx(size.test, abs=10)
 
 
 def test_a_key_that_is_given_twice_is_named_with_its_line(tmp_path):
@@ -153,16 +218,17 @@ def test_the_paper_study_is_the_papers():
     assert study.datasets["mnist"]["train_per_class"] == 5000 and study.datasets["svhn"]["train_per_class"] == 4600
     assert study.datasets["mnist"]["padding"] == 2 and study.datasets["stl10"]["padding"] == 0
     # The authors' learning rates lie on their own grid of 25.
-    assert len(study.sweep_rates) == 25 and study.sweep_rates[0] == 1e-4 and study.sweep_rates[-1] == 0.25
+    rates = study.sweep.rates
+    assert len(rates) == 25 and rates[0] == 1e-4 and rates[-1] == 0.25
     for run in study.runs:
         if run.settings["learning_rate"] != "sweep":
-            assert any(abs(run.settings["learning_rate"] / rate - 1) < 1e-6 for rate in study.sweep_rates), run.name
+            assert any(abs(run.settings["learning_rate"] / rate - 1) < 1e-6 for rate in rates), run.name
 
 
 def test_the_sweep_study_sweeps_every_pair_of_the_paper_study():
     sweep, paper = load_study(CONFIG, "sweep"), load_study(CONFIG, "paper")
     assert [run.name for run in sweep.runs] == [run.name for run in paper.runs]
-    assert len(sweep.swept) * len(sweep.sweep_rates) == 750
+    assert len(sweep.swept) == 30 and sweep.sweep.rounds == (25,) and paper.sweep.rounds == (25, 8, 2)
 
 
 def test_every_study_and_every_key_of_the_schema_is_described():
@@ -201,3 +267,48 @@ def test_a_run_may_have_seeds_of_its_own():
     names = [run.name for run in load_study(config).runs]
     assert names == ["digits-vgg11-mse-seed4", "digits-vgg11-mse-seed5", "digits-vgg11-ce-seed7"]
     assert "seeds" not in load_study(config).runs[-1].settings
+
+
+def test_a_grid_makes_every_combination_of_each_run_that_is_no_variant():
+    config = changed("studies/small/grid", {"weight_decay": [0.005, 1e-5], "network.width": [0.5, 1]})
+    config["studies"]["small"]["runs"]["digits-vgg11-mse-mine"] = {"epochs": 9, "weight_decay": 0.1}
+    study = load_study(config)
+    found = {run.name: (run.settings["weight_decay"], run.network_options) for run in study.runs}
+    assert found == {
+        "digits-vgg11-mse-weight_decay_0.005_width_0.5-seed0": (0.005, {"width": 0.5}),
+        "digits-vgg11-mse-weight_decay_0.005_width_1-seed0": (0.005, {"width": 1}),
+        "digits-vgg11-mse-weight_decay_0.00001_width_0.5-seed0": (1e-5, {"width": 0.5}),
+        "digits-vgg11-mse-weight_decay_0.00001_width_1-seed0": (1e-5, {"width": 1}),
+        "digits-vgg11-mse-mine-seed0": (0.1, {}),
+    }
+    assert list(study.datasets) == ["digits"]
+    assert "figure-settings" in study.figures
+    assert "figure-settings" not in load_study(SMALL).figures
+
+
+def test_data_are_prepared_once_for_all_runs_that_set_the_same():
+    config = changed("studies/small/grid", {"dataset.train_per_class": [20, 40], "weight_decay": [0, 1]})
+    config["studies"]["small"]["datasets"] = {"digits": {"padding": 2}}
+    study = load_study(config)
+    assert list(study.datasets) == ["digits-train_per_class_20", "digits-train_per_class_40"]
+    assert [own["train_per_class"] for own in study.datasets.values()] == [20, 40]
+    assert {own["padding"] for own in study.datasets.values()} == {2}
+    assert {run.data for run in study.runs if "class_20" in run.variant} == {"digits-train_per_class_20"}
+    assert {run.dataset for run in study.runs} == {"digits"}
+
+
+def test_a_network_of_ones_own_name_is_built_by_its_source():
+    config = changed("studies/small/networks/mine", {"source": "resnet18", "width": 0.5})
+    config["studies"]["small"]["runs"] = {"digits-mine-mse": {"epochs": 9, "network": {"width": 0.25}}}
+    (run,) = load_study(config).runs
+    assert (run.network, run.architecture, run.network_options) == ("mine", "resnet18", {"width": 0.25})
+    rows = settings_of_runs(load_study(config))
+    assert rows[0]["network.architecture"] == "resnet18" and rows[0]["network.width"] == 0.25
+    assert rows[0]["dataset.padding"] == 0 and rows[0]["weight_decay"] == 5e-4
+
+
+def test_a_sweep_chooses_for_each_variant():
+    config = changed("studies/small/grid", {"weight_decay": [0, 0.1]})
+    config["studies"]["small"]["runs"] = {"digits-vgg11-ce": {"epochs": 9, "learning_rate": "sweep", "seeds": [0, 1]}}
+    study = load_study(config)
+    assert list(study.swept) == ["digits-vgg11-ce-weight_decay_0", "digits-vgg11-ce-weight_decay_0.1"]

@@ -22,7 +22,7 @@ def run_on_the_central_path(law="within", classes=4):
     times = np.maximum(epochs - epochs[epochs >= 30][0], 0) ** 1.7
     spectra = closed_form(times, np.linspace(4, 1, classes - 1), classes=classes, law=law)
     rows = [
-        ("digits", "vgg11", "mse", 0, int(epoch), "train", f"snr_{j}", omega)
+        ("digits", "vgg11", "mse", "plain", 0, int(epoch), "train", f"snr_{j}", omega)
         for epoch, spectrum in zip(epochs, spectra, strict=True)
         for j, omega in enumerate(np.sort(spectrum)[::-1], 1)
     ]

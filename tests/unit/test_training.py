@@ -7,8 +7,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from neural_collapse.data.dataset import standardise
 from neural_collapse.device import prepare_device
 from neural_collapse.errors import InputError
+from neural_collapse.features.extraction import take_snapshots
+from neural_collapse.metrics.adversarial import deepfool
+from neural_collapse.metrics.measures import collapse_measures, snapshot_measures
 from neural_collapse.train.checkpoints import load_network, write_checkpoint
 from neural_collapse.train.networks import _dense_block, build
 from neural_collapse.train.schedule import learning_rate
@@ -150,6 +154,48 @@ def test_a_restored_training_goes_on_bit_by_bit():
     assert all(np.array_equal(array, continued.state()[name]) for name, array in whole.state().items())
 
 
+VARIED = {
+    "batch_norm": False,
+    "bottleneck": 2,
+    "classifier": "fixed_etf",
+    "classifier_bias": False,
+    "normalise_features": True,
+}
+
+
+@pytest.mark.parametrize("loss", ["mse", "squentropy"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_varied_network_is_trained_kept_measured_and_attacked(network, loss, tmp_path):
+    """Two features for three classes, a fixed simplex without bias: what the later layers are given at worst."""
+    dataset = tiny_training.dataset()
+    varied = {"network": network, "network_options": NETWORKS[network] | VARIED, "loss": loss}
+    training, continued = start(dataset, **varied), start(dataset, **varied)
+    fixed = training.network.classifier.weight.clone()
+    training.train_epoch(1)
+    continued.restore(training.state())
+    training.train_epoch(2)
+    continued.train_epoch(2)
+    assert all(np.array_equal(array, continued.state()[name]) for name, array in training.state().items())
+    assert torch.equal(training.network.classifier.weight, fixed)
+
+    write_checkpoint(tmp_path / "00.safetensors", training.network, epoch=2, architecture=training.architecture)
+    kept, measured = (load_network(tmp_path / "00.safetensors", dataset)[0] for _ in range(2))
+    assert torch.equal(kept.classifier.weight, fixed)
+    snapshots = take_snapshots(measured, dataset, loss, {}, seed=0, layers=True, batch_statistics=8, device="cpu")
+    images = standardise(torch.from_numpy(dataset.train_images), dataset.mean, dataset.std)
+    features = kept.features(images).detach()
+    for split, snapshot in snapshots.items():
+        measures = snapshot_measures(snapshot, loss=loss, weight_decay=0.005)
+        assert all(np.isfinite(value) for value in measures.values()), (split, measures)
+        assert measures["etf_error_classifier"] < 1e-6
+        if split == "train":
+            plain = collapse_measures(features, dataset.train_labels, fixed, weight_decay_lambda=3 / 2 * 0.005)
+            for name in plain.keys() & measures.keys() - {"loss"}:
+                assert measures[name] == pytest.approx(plain[name], rel=1e-4, abs=1e-6), name
+    perturbations, _ = deepfool(kept, images[:4], iterations=5, overshoot=0.02)
+    assert torch.isfinite(perturbations).all()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU the precision does matter")
 def test_a_cpu_trains_in_float32_whatever_is_asked():
     assert history(start(precision="bfloat16")) == history(start())
@@ -183,3 +229,63 @@ def test_divergence_is_an_error_of_one_sentence():
 def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(InputError, match="batch_size: 64 is more than the 45 train images of data set 'squares'"):
         start(batch_size=64)
+
+
+def test_where_no_graph_can_be_captured_one_warning_is_given_and_steps_are_eager(capsys):
+    expected = history(start())
+    training = start()
+    training.captures = True
+
+    def fail():
+        tries.append(training.rate)
+        for weights in training.weights:  # warming up
+            weights.add_(1.0)
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nCompile with ...")
+
+    tries, training._captured_step = [], fail
+    assert history(training) == expected
+    assert len(tries) == 1 and len({record.learning_rate for record in expected}) > 1
+    warning = capsys.readouterr().err
+    assert warning.startswith("warning: steps can't be captured as a CUDA graph (CUDA error: operation not permitted")
+    assert warning.count("\n") == 1
+
+
+def full_above(images, network):
+    """A pretended GPU whose memory holds no more than so many images."""
+
+    def check(module, inputs):
+        if len(inputs[0]) > images:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    return network.register_forward_pre_hook(check)
+
+
+def test_testing_takes_half_as_many_images_at_a_time_until_they_fit():
+    expected, training = start(), start()
+    full_above(10, training.network)  # of 21 test images; batches have 8
+    records = history(training)
+    assert training.tested_at_once == 10
+    assert records == history(expected)
+
+
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [(5, "for a step of vgg11 on 8 images"), (0, "to test vgg11 on a single image")],
+)
+def test_out_of_memory_is_one_sentence_and_the_batch_stays(images, sentence):
+    training = start()
+    full_above(images, training.network)
+    with pytest.raises(
+        InputError, match=f"^the GPU has not enough memory {sentence}; let fewer jobs share it"
+    ) as error:
+        training.train_epoch(1) if images else training.test_error()
+    assert "\n" not in str(error.value) and training.settings.batch_size == 8
+
+
+def test_out_of_memory_for_the_images_is_one_sentence(monkeypatch):
+    def full(*arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(Training, "_resident", full)
+    with pytest.raises(InputError, match="not enough memory for vgg11 and all images of data set 'squares'"):
+        start()

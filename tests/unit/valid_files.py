@@ -7,15 +7,18 @@ import shlex
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import tiny_training
+import torch
 from PIL import Image
 
 from neural_collapse.__main__ import main
 from neural_collapse.data.dataset import write_dataset
 from neural_collapse.storage import write_csv, write_json
+from neural_collapse.theory.checks import Check
 
 TRAINING = (
     "--data data.safetensors --network vgg11 --network-options width=0.0625 --loss mse --seed 0 --epochs 1 "
@@ -34,15 +37,39 @@ COMMANDS = {
     "--output out.safetensors",
     "measure": f"measure-run features.safetensors {RUN} --weight-decay 0.005 --output out.csv",
     "measure-own": "measure own.npz --json",
+    "measure-pt": "measure own.pt --json",
+    "measure-h5": "measure own.h5 --json",
+    "measure-table": "measure own.csv --json",
+    "measure-parquet": "measure own.parquet --json",
     "attack": f"attack --data data.safetensors --checkpoints 00.safetensors {RUN} --images 3 --iterations 2 "
     "--overshoot 0.02 --epochs all --threads 1 --output out.csv",
     "summarise": "summarise metrics.csv --output out.json",
-    "collect": "collect metrics.csv --output out.csv",
+    "collect": "collect metrics.csv --output out.csv --curves out-curves.csv",
+    "figure": "figure --figure figure-02 --tables metrics.csv --pdf out.pdf --png out.png",
+    "figure-of-systems": "figure --figure figure-central-path --tables system.csv --pdf out.pdf --png out.png",
+    "figures": "figures metrics.csv --figure figure-07 --output out",
+    "portrait": "portrait squares-vgg11-mse-seed0.safetensors --output out.json",
+    "table": "table --tables metrics.csv --csv out.csv --md out.md --html out.html",
+    "claims": "claims --tables metrics.csv --cards card.json --checks checks.csv --output out.csv --html out.html",
+    "report": "report metrics.csv --cards card.json --checks checks.csv --about {} --output out.html",
+    "plan": "plan --config config.yaml --study small --tflops 20",
     "prepare-arrays": f"prepare-dataset --source arrays --path images.npz {PREPARE}",
     "prepare-folder": f"prepare-dataset --source folder --path images {PREPARE}",
-    "simulate": "simulate-central-path --classes 3 --examples-per-class 4 --features 3 --spectrum 1 2 --horizon 10 "
+    "resume": f"train {TRAINING} --learning-rate 0.05 --measured-epochs 1 --checkpoints out --history out/history.csv"
+    " --resume half",
+    "simulate": "simulate-central-path --classes 3 --examples-per-class 4 --features 3 --spectrum 1 2 --horizon 0.01 "
     "--seed 0 --output out.csv",
 }
+
+CONFIG = """\
+study: small
+studies:
+  small:
+    measured_epochs: 3
+    networks: {vgg11: {width: 0.0625}}
+    runs:
+      digits-vgg11-mse: {epochs: 9}
+"""
 
 
 def call(command: str | list[str]) -> tuple[int, str]:
@@ -56,36 +83,51 @@ def call(command: str | list[str]) -> tuple[int, str]:
     return status, errors.getvalue()
 
 
+def called(command: str) -> None:
+    status, errors = call(command)
+    assert status == 0, errors
+
+
 def make_all() -> None:
     """Write them all into this folder: what commands make, by the commands."""
     write_dataset("data.safetensors", tiny_training.dataset())
     write_dataset("colour.safetensors", tiny_training.dataset(channels=3))
-    for command in (
-        COMMANDS["train"].replace("out/history.csv", "history.csv").replace("--checkpoints out", "--checkpoints ."),
-        COMMANDS["extract"].replace("out.", "features."),
-        COMMANDS["measure"].replace("out.", "metrics."),
-        COMMANDS["measure"].replace("out.", "other.").replace("--seed 0", "--seed 1"),
-    ):
-        status, errors = call(command)
-        assert status == 0, errors
-    shutil.rmtree("work")
+    called(COMMANDS["train"].replace("out/history.csv", "history.csv").replace("--checkpoints out", "--checkpoints ."))
+    called(COMMANDS["extract"].replace("out.", "features."))
+    called(COMMANDS["measure"].replace("out.", "metrics."))
+    called(COMMANDS["measure"].replace("out.", "other.").replace("--seed 0", "--seed 1"))
+    os.rename("work", "half")
     rates = pd.DataFrame(
-        [(0.1, 1, 0.5, 0.4, 0.3, False)],
-        columns=["learning_rate", "epoch", "train_loss", "train_error", "test_error", "diverged"],
+        [(0.1, 1, 1, 0.5, 0.4, 0.3, False)],
+        columns=["learning_rate", "epochs", "epoch", "train_loss", "train_error", "test_error", "diverged"],
     )
     write_csv("tried.csv", rates)
-    write_json("squares-vgg11-mse.json", {"learning_rate": 0.1, "test_accuracy": 0.7, "diverged": []})
+    trials = [{"learning_rate": 0.1, "epochs": 1, "test_accuracy": 0.7}]
+    write_json("squares-vgg11-mse.json", {"learning_rates": [0.1], "trials": trials})
     generator = np.random.default_rng(0)
     labels = np.arange(12) % 3
     images = generator.integers(0, 256, (12, 6, 6), dtype=np.uint8)
     arrays = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
     np.savez_compressed("images.npz", **arrays)
-    np.savez("own.npz", features=generator.normal(size=(12, 4)), labels=labels, weight=generator.normal(size=(3, 4)))
+    own = {"features": generator.normal(size=(12, 4)), "labels": labels, "weight": generator.normal(size=(3, 4))}
+    np.savez("own.npz", **own)
+    torch.save({name: torch.from_numpy(array) for name, array in own.items()}, "own.pt")
+    with h5py.File("own.h5", "w") as file:
+        for name, array in own.items():
+            file[name] = array
+    table = pd.DataFrame(own["features"], columns=[f"h{i}" for i in range(4)]).assign(labels=labels)
+    table.to_csv("own.csv", index=False)
+    table.to_parquet("own.parquet", index=False)
     for split in ("train", "test"):
         for index, image in enumerate(images[:4]):
             folder = Path("images", split, "ab"[index % 2])
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(folder / f"{index}.png")
+    called(COMMANDS["prepare-arrays"].replace("out.safetensors", "unread.safetensors").replace("out.", "card."))
+    called(COMMANDS["simulate"].replace("out.", "system."))
+    shutil.copy("features.safetensors", "squares-vgg11-mse-seed0.safetensors")
+    write_csv("checks.csv", pd.DataFrame([("a law", "it holds", 1e-9, 1e-6)], columns=Check._fields))
+    Path("config.yaml").write_text(CONFIG)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,14 @@
 """What a machine and its user do to a study that is being made, or lies there: it ends as if nothing had happened."""
 
+import http.server
 import os
 import random
 import signal
 import subprocess
+import threading
 
 import pytest
-from conftest import Repository
-from test_interruption import jobs_in, wait_until
+from conftest import Repository, jobs_in, wait_until
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
@@ -102,3 +103,54 @@ def test_a_cut_file_of_any_layer_is_made_again_or_refused(study):
             assert study.plan().get(remade[name]) == 1, name
         path.write_bytes(whole)
     assert study.plan() == {}
+
+
+class Broken(http.server.BaseHTTPRequestHandler):
+    """A proxy whose every answer breaks off after a few bytes."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        self.wfile.write(b"the beginning")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_download_that_breaks_off_and_what_it_leaves_are_a_sentence_each(study):
+    study.edit("config.yaml", "study: tiny", "data_root: published\nstudy: tiny")
+    study.edit("config.yaml", "(?=      digits-vgg11-mse)", "      svhn-vgg11-mse: {}\n")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
+        threading.Thread(target=server.serve_forever).start()
+        study.variables = dict.fromkeys(("http_proxy", "https_proxy"), f"http://127.0.0.1:{server.server_port}")
+        said = study.run("snakemake", "--cores", "1", "data", fails=True)
+        again = study.run("snakemake", "--cores", "1", "data", fails=True)
+        server.shutdown()
+    assert (
+        "error: published: SVHN can't be read or downloaded there (File not found or corrupted); connect to the "
+        "network and try again, or copy torchvision's files there." in said
+    ), said
+    assert (
+        "error: published/train_32x32.mat: truncated or altered, its MD5 checksum is not the published one; delete it, "
+        "and it is downloaded again." in again
+    ), again
+    assert "Traceback" not in said + again
+    assert not (study.path / "results/tiny/datasets/svhn.json").exists()
+
+
+def test_a_job_that_is_killed_is_a_sentence_and_the_same_command_goes_on(study):
+    """As the kernel kills what takes more memory than there is."""
+    study.edit("config.yaml", "digits-vgg11-mse: {}", "digits-vgg11-mse: {epochs: 40}")
+    working = study.start("snakemake", "--cores", "1", "train")
+    wait_until(lambda: jobs_in(study.path) or working.poll() is not None)
+    for job in jobs_in(study.path):
+        job.kill()
+    output, _ = working.communicate(timeout=120)
+    assert working.returncode != 0 and "Traceback" not in output
+    assert (
+        "a job was killed, for want of memory most often: run fewer at a time (`--cores`) or find more memory; the "
+        "same command goes on where this one was." in output
+    ), output
+    study.run("snakemake", "--cores", "1", "train")
+    assert study.plan("train") == {}

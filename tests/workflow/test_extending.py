@@ -71,7 +71,7 @@ def test_what_is_added_works(study):
         add(study, kind)
     study.run("snakemake", "--cores", "2")
     metrics = (study.path / "results/tiny/metrics.csv").read_text()
-    for run in ("digits,mlp2,ce", "wine,resnet18,mse", "digits,vgg11,smooth"):
+    for run in ("digits,mlp2,ce", "wine,resnet18,mse", "digits,vgg11,hinge"):
         assert f"\n{run}," in metrics
     assert ",signal_to_noise," in metrics
     assert (study.path / "results/tiny/figures/figure-margin.png").stat().st_size > 10_000

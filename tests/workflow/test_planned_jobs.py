@@ -25,6 +25,7 @@ LAYER_OF_RULE = {
     "summarise": "metrics",
     "portrait": "figures",
     "collect": "metrics",
+    "list_runs": "metrics",
     "simulate_central_path": "theory",
     "check_theory": "theory",
     "figure": "figures",

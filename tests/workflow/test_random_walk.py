@@ -10,11 +10,13 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import receipts
+import yaml
 from contents import checksum
 from records import Records
 from snakemake.persistence import MetadataRecord
@@ -242,3 +244,82 @@ def recorded():
             for path, content in job["outputs"].items():
                 found[path].add(content)
     return found
+
+
+class Watched:
+    """A real study; DVC compares the bytes of what it knows, Snakemake what they mean."""
+
+    RUN = "digits-vgg11-mse"
+    CODE = "workflow/neural_collapse/figures/figure_07.py"
+
+    def __init__(self, study, seed):
+        self.study, self.random = study, random.Random(seed)
+        self.code = (study.path / self.CODE).read_text()
+        self.made, self.locked = self.meant(), self.written()
+
+    # The model.
+
+    def written(self):
+        files = {path: content for path, (_, content) in self.study.state_of("results").items()}
+        return files | {file: (self.study.path / file).read_bytes() for file in ("config.yaml", self.CODE)}
+
+    def meant(self):
+        written = self.written()
+        training = yaml.safe_load(written.pop("config.yaml"))["studies"]["tiny"]
+        rate = training["runs"][self.RUN].get("learning_rate", training["training"]["learning_rate"])
+        statements = re.sub(b"#.*", b"", written.pop(self.CODE)).split()
+        return rate, statements, {path: content for path, content in written.items() if "/provenance/" not in path}
+
+    # What people do.
+
+    def set_a_rate(self):
+        rate = self.random.choice([0.02, 0.03])
+        self.study.edit("config.yaml", rf"{self.RUN}: \{{.*\}}", f"{self.RUN}: {{learning_rate: {rate}}}")
+
+    def comment(self):
+        self.append(self.CODE, f"# {self.random.random()}\n")
+
+    def add_a_statement(self):
+        self.append(self.CODE, "assert True\n")
+
+    def take_the_code_back(self):
+        (self.study.path / self.CODE).write_text(self.code)
+
+    def alter(self):
+        name = self.random.choice(["metrics.csv", "claims.csv", "figures/figure-07.png", "theory/small.csv"])
+        if (self.study.path / f"results/tiny/{name}").exists():
+            self.append(f"results/tiny/{name}", "0")
+
+    def delete(self):
+        kept = [path for path in self.study.state_of("results") if not re.search("/provenance/|/data/|ignore", path)]
+        (self.study.path / self.random.choice(kept)).unlink()
+
+    def touch(self):
+        for path in self.study.state_of("results"):
+            os.utime(self.study.path / path, (1e9, 1e9))
+
+    def make(self):
+        by_dvc = self.random.random() < 0.5
+        self.study.run(*(["dvc", "repro"] if by_dvc else ["snakemake", "--cores", "2"]))
+        self.made = self.meant()
+        if by_dvc:
+            self.locked = self.written()
+
+    def append(self, file, text):
+        with open(self.study.path / file, "a") as stream:
+            stream.write(text)
+
+    ACTIONS = (set_a_rate, comment, add_a_statement, take_the_code_back, alter, delete, touch, make, make)
+
+
+def test_snakemake_and_dvc_both_see_exactly_what_has_changed(study):
+    """NEURAL_COLLAPSE_WALK gives ten times the number of steps, NEURAL_COLLAPSE_SEED the seed."""
+    watched = Watched(study, os.environ.get("NEURAL_COLLAPSE_SEED", "1"))
+    for number in range(STEPS // 10):
+        action = watched.random.choice(Watched.ACTIONS)
+        action(watched)
+        print(number, action.__name__)
+        assert (study.plan() == {}) == (watched.meant() == watched.made), action.__name__
+        assert ("up to date" in study.run("dvc", "status")) == (watched.written() == watched.locked), action.__name__
+    study.run("dvc", "repro")
+    assert study.plan() == {} and "up to date" in study.run("dvc", "status")

@@ -2,12 +2,14 @@
 
 import os
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 pytestmark = pytest.mark.xdist_group("staleness")
 
@@ -194,6 +196,19 @@ def test_code_that_is_edited_while_a_job_waits_fails_that_job(study):
     assert study.plan()["measure"] >= 1
 
 
+def test_code_that_is_edited_while_a_job_runs_fails_that_job(study):
+    study.edit("config.yaml", "digits-vgg11-mse: {}", "digits-vgg11-mse: {learning_rate: 0.03, epochs: 200}")
+    working = study.start("snakemake", "--cores", "1", "train")
+    wait_for(study.path / f"results/tiny/resume/{RUN}/state.safetensors")
+    networks = study.path / LIBRARY / "train/networks/vgg.py"
+    before = networks.read_text()
+    networks.write_text(before + "\nassert 1 == 1\n")
+    output, _ = working.communicate(timeout=240)
+    assert working.returncode != 0 and "the code was changed while this job ran; repeat the command." in output
+    networks.write_text(before)
+    assert study.plan("train") == {"train_network": 1}
+
+
 def test_a_configuration_that_is_edited_while_a_job_waits_changes_no_job(study):
     study.edit("config.yaml", "digits-vgg11-mse: {}", "digits-vgg11-mse: {learning_rate: 0.03, epochs: 400}")
     working = study.start("snakemake", "--cores", "1", f"results/tiny/metrics/{RUN}.csv")
@@ -315,6 +330,47 @@ def test_absent_images_make_nothing_stale(study):
     study.run("snakemake", "--cores", "2", "data")
     assert images.read_bytes() == before
     assert study.plan() == {}
+
+
+def test_absent_heavy_files_and_a_deleted_table_concern_what_needs_them_alone(study):
+    for folder in ("data", "checkpoints", "features"):
+        shutil.rmtree(study.path / "results/tiny" / folder)
+    assert study.plan("metrics", "theory", "figures") == {}
+    (study.path / "results/tiny/tables/table-1.csv").unlink()
+    assert study.plan("figures") == {"table": 1}
+
+
+def test_trained_weights_are_followed_by_their_content_and_path(study):
+    from neural_collapse.vision import torchvision
+
+    network = "shufflenet_v2_x0_5"
+    target = f"results/tiny/checkpoints/mine-{network}-ce-seed0/history.csv"
+
+    def write(seed, name="my.pth"):
+        torch.manual_seed(seed)
+        torch.save(
+            torchvision.models.get_model(network, num_classes=3, width_mult=0.25).state_dict(), study.path / name
+        )
+
+    generator = np.random.default_rng(0)
+    split = {"images": generator.integers(0, 256, (30, 32, 32, 3), dtype=np.uint8), "labels": np.arange(30) % 3}
+    arrays = {f"{name}_{key}": value for name in ("train", "test") for key, value in split.items()}
+    np.savez(study.path / "mine.npz", **arrays)
+    write(seed=0)
+    write(seed=0, name="moved.pth")
+    options = f"      {network}: {{weights: my.pth}}\n"
+    study.edit("config.yaml", "      digits: {", "      mine: {source: arrays, path: mine.npz}\n      digits: {")
+    study.edit("config.yaml", "(?=      vgg11: )", options)
+    study.edit("config.yaml", "(?=      digits-vgg11-mse)", f"      mine-{network}-ce: {{batch_size: 10}}\n")
+    study.run("snakemake", "--cores", "1", target)
+    assert study.plan(target) == {}
+    study.edit("config.yaml", "weights: my", "weights: moved")
+    assert study.plan(target) == {"train_network": 1}
+    study.edit("config.yaml", "weights: moved", "weights: my")
+    write(seed=1)
+    assert study.plan(target) == {"train_network": 1}
+    (study.path / "my.pth").unlink()
+    assert study.plan(target) == {}, "the record says which weights they were"
 
 
 def test_a_users_own_data_is_followed_by_its_content(study):

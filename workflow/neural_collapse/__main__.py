@@ -7,6 +7,7 @@ work. Only the module of the chosen step is imported.
 import argparse
 import ast
 import importlib
+import re
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -30,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _refuse(f"this step needs {error.name}, which is not installed; {extras} has all of it.")
     except OSError as error:  # a file that can't be written, a full disk
         return _refuse(f"{error.filename or 'a file'}: {error.strerror or error}.")
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:  # torch has errors of its own, for a GPU's memory and the machine's
+        if isinstance(error, RuntimeError) and not re.search("out of memory|can't allocate memory", str(error)):
+            raise
         return _refuse("there is not enough memory for data of this size.")
     return 0
 

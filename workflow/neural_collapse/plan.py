@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -51,28 +51,42 @@ def plan(study: Study, results: Path) -> list[Cost]:
         Where such a data set is not prepared yet.
     """
     data = {name: size_of_data(study, name, results) for name in study.datasets}
-    runs, rates, epochs = study.runs, len(study.sweep_rates), study.measured_epochs
+    runs, epochs = study.runs, study.measured_epochs
     flops = {layer: sum(jobs.values()) for layer, jobs in flops_of_jobs(study, data).items()}
 
     def over_runs(quantity: Callable[[Run, DataSize], float]) -> float:
-        return sum(quantity(run, data[run.dataset]) for run in runs)
+        return sum(quantity(run, data[run.data]) for run in runs)
 
     return [
         Cost("data", jobs=len(data), disk=sum(map(_data_bytes, data.values()))),
-        # One job tries a rate, one chooses among a pair's, and one collects all choices.
-        Cost("sweep", jobs=len(study.swept) * (rates + 1) + 1, flops=rates * flops["sweep"]),
+        sweep_cost(study, results),
         Cost("train", len(runs), flops=flops["train"], disk=epochs * over_runs(_checkpoint_bytes)),
         Cost("features", len(runs), flops=flops["features"], disk=epochs * over_runs(_moments_bytes)),
-        # Each run is measured, attacked and summarised, and all are collected.
-        Cost("metrics", 3 * len(runs) + 1, flops=flops["metrics"]),
+        # Each run is measured, attacked and summarised, and all are collected, with what was set for each.
+        Cost("metrics", 3 * len(runs) + 2, flops=flops["metrics"]),
         Cost("theory", jobs=len(study.theory) + 1),  # and the table of what the paper proves
         # And table 1, the claims, and the frames of the moving portrait.
         Cost("figures", jobs=len(study.figures) + 2 + ("figure-portrait" in study.figures)),
     ]
 
 
+def sweep_cost(study: Study, results: Path, method: str | None = None) -> Cost:
+    """Count what the sweeps of a study take by its method, or by another one; parameters and errors are `plan`'s."""
+    if method:
+        study = replace(study, sweep=replace(study.sweep, method=method))
+    data = {run.data: size_of_data(study, run.data, results) for run in study.swept.values()}
+    flops = flops_of_jobs(study, data)["sweep"]
+    rounds = study.sweep.rounds
+    # A job tries a rate, one chooses among a round's, and one collects all choices.
+    return Cost(
+        "sweep",
+        jobs=len(study.swept) * (sum(rounds) + len(rounds)) + 1,
+        flops=sum(count * flops[f"{pair} {number}"] for pair in study.swept for number, count in enumerate(rounds, 1)),
+    )
+
+
 def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[str, float]]:
-    """Count the FLOPs of every job that runs a network, by its layer and its run (in a sweep, its pair: of one rate).
+    """Count the FLOPs of every job that runs a network, by layer and run (in a sweep, pair and round: of one rate).
 
     Parameters
     ----------
@@ -83,11 +97,13 @@ def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[
     attacked = epochs if attack["epochs"] == "all" else min(attack["epochs"], epochs)
 
     def each(runs: Mapping[str, Run], flops: Callable[[Run, DataSize], float]) -> dict[str, float]:
-        return {name: flops(run, data[run.dataset]) for name, run in runs.items() if run.dataset in data}
+        return {name: flops(run, data[run.data]) for name, run in runs.items() if run.data in data}
 
     runs = {run.name: run for run in study.runs}
+    rounds = range(1, len(study.sweep.rounds) + 1)
+    trials = {f"{pair} {number}": study.trial(pair, number) for pair in study.swept for number in rounds}
     return {
-        "sweep": each(study.swept, _training_flops),
+        "sweep": each(trials, _training_flops),
         "train": each(runs, _training_flops),
         "features": each(runs, lambda run, data: epochs * _extraction_flops(run, data)),
         "metrics": each(runs, lambda run, data: attacked * min(attack["images"], data.test) * _attack_flops(run, data)),
@@ -105,11 +121,9 @@ def check_networks(study: Study, results: Path) -> None:
         For the first that doesn't.
     """
     for run in study.runs:
-        known = (
-            published_size(study.datasets[run.dataset], "") or (results / "datasets" / f"{run.dataset}.json").is_file()
-        )
-        if known and of_another_library(run.network):
-            _cost(run, size_of_data(study, run.dataset, results))
+        known = published_size(study.datasets[run.data], "") or (results / "datasets" / f"{run.data}.json").is_file()
+        if known and of_another_library(run.architecture):
+            _cost(run, size_of_data(study, run.data, results))
 
 
 @functools.cache
@@ -141,7 +155,9 @@ def network_cost(
 
 def _cost(run: Run, data: DataSize) -> NetworkCost:
     options = tuple(sorted((key, value) for key, value in run.network_options.items() if key != "weights"))
-    return network_cost(run.network, options, channels=data.channels, image_size=data.image_size, classes=data.classes)
+    return network_cost(
+        run.architecture, options, channels=data.channels, image_size=data.image_size, classes=data.classes
+    )
 
 
 def _training_flops(run: Run, data: DataSize) -> float:

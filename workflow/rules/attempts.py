@@ -1,6 +1,6 @@
 """Logs that outlive an attempt: Snakemake removes a job's log whenever it starts the job, a repetition included.
 
-What a first attempt wrote says why there was a second, and each attempt on a cluster starts in a process of its own.
+What a first attempt wrote says why there was a second one, and on a cluster each attempt is a process of its own.
 """
 
 from snakemake.jobs import Job

@@ -1,5 +1,6 @@
 # What every rule shares: the study, the paths, the wildcards and how a job's settings and code reach Snakemake.
 
+import hashlib
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from neural_collapse.data.preparation import content_digest, own_path
 from neural_collapse.config.checks import checked
 from neural_collapse.config.declarations import building_module, known_figures, of_another_library
 from neural_collapse.errors import InputError
-from neural_collapse.config.runs import declared_by, load_study, shown_runs, shows_something
+from neural_collapse.config.runs import declared_by, load_study, settings_of_runs, shown_runs, shows_something
 from neural_collapse.storage import write_json
 from records import Records
 from termination import handle_sigterm_in_a_thread
@@ -63,10 +64,17 @@ try:
         own_path(own["path"] or ".")
 except InputError as error:
     sys.exit(f"error: {error}")
+
+
+def variable_of_path(data):
+    """The environment's name for where a user's own data lie, which is the same whatever is prepared of them."""
+    return f"NEURAL_COLLAPSE_PATH_{data.partition('-')[0]}"
+
+
 # Where data lie is no parameter of any job: the same content in another place makes nothing stale. (What `--lint` asks to
 # be declared by `envvars` is for the user to set; these are set here, again in every job's own process.)
 os.environ["NEURAL_COLLAPSE_DATA"] = CONFIG["data_root"]
-os.environ |= {f"NEURAL_COLLAPSE_PATH_{name}": own["path"] for name, own in STUDY.datasets.items() if own["path"]}
+os.environ |= {variable_of_path(name): own["path"] for name, own in STUDY.datasets.items() if own["path"]}
 
 
 def check_networks():
@@ -91,7 +99,7 @@ def check_networks():
         sys.exit(checked_plan.stderr.strip())
 
 
-if workflow.is_main_process and find_spec("torch") and any(of_another_library(run.network) for run in STUDY.runs):
+if workflow.is_main_process and find_spec("torch") and any(of_another_library(run.architecture) for run in STUDY.runs):
     check_networks()
 
 RUNS = {run.name: run for run in STUDY.runs}
@@ -123,7 +131,8 @@ wildcard_constraints:
     pair=any_of(STUDY.swept),
     dataset=any_of(STUDY.datasets),
     system=any_of(STUDY.theory),
-    rate=any_of(STUDY.sweep_rates),
+    round=any_of(range(1, len(STUDY.sweep.rounds) + 1)),
+    place=any_of(f"{place:02d}" for place in range(STUDY.sweep.count)),
     figure=any_of(figure for figure in known_figures() if shows_something(figure, STUDY.runs)),
 
 
@@ -136,15 +145,15 @@ def checkpoints_of_run(wildcards):
 
 
 def card_of_run(wildcards):
-    return f"{RESULTS}/datasets/{RUNS[wildcards.run].dataset}.json"
+    return f"{RESULTS}/datasets/{RUNS[wildcards.run].data}.json"
 
 
 def data_of_run(wildcards):
-    return f"{PLACE}/data/{RUNS[wildcards.run].dataset}.safetensors"
+    return f"{PLACE}/data/{RUNS[wildcards.run].data}.safetensors"
 
 
 def images_of_run(wildcards):
-    return images(RUNS[wildcards.run].dataset)
+    return images(RUNS[wildcards.run].data)
 
 
 def images(dataset):
@@ -157,8 +166,8 @@ def images(dataset):
 def preparation(dataset):
     """What `prepare-dataset` has to be told of a data set, as flags."""
     settings = STUDY.datasets[dataset]
-    path = f' --path "$NEURAL_COLLAPSE_PATH_{dataset}"' if settings["path"] else ""
-    return flags({"name": dataset, **settings, "path": None}) + path
+    path = f' --path "${variable_of_path(dataset)}"' if settings["path"] else ""
+    return flags({"name": dataset.partition("-")[0], **settings, "path": None}) + path
 
 
 def flags(settings):
@@ -177,7 +186,12 @@ def flags(settings):
 def identity(wildcards):
     """The first columns of every table of a run."""
     run = RUNS[wildcards.run]
-    return flags({"dataset": run.dataset, "network": run.network, "loss": run.loss, "seed": run.seed})
+    return flags({name: getattr(run, name) for name in ("dataset", "network", "loss", "variant", "seed")})
+
+
+def digest(settings):
+    """What stands for settings that are too long for a command."""
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
 
 def code(step, *modules):
@@ -188,9 +202,9 @@ def code(step, *modules):
 
 def code_of_run(step, run, *modules):
     """With what the step loads for a run: the file of its network, and those of `modules`."""
-    return code(step, f"train.networks.{building_module(run.network)}", *modules)
+    return code(step, f"train.networks.{building_module(run.architecture)}", *modules)
 
 
 def pins_of_run(step, run):
     """The pins of what decides the bytes of a step that runs a network."""
-    return pins(f"steps.{step}", f"train.networks.{building_module(run.network)}")
+    return pins(f"steps.{step}", f"train.networks.{building_module(run.architecture)}")

@@ -15,7 +15,7 @@ from neural_collapse.data.sizes import size_of_data
 from neural_collapse.errors import InputError
 
 FlopsOfJobs = dict[str, dict[str, float]]
-"""Layer -> run (in a sweep, pair) -> FLOPs of its job."""
+"""Layer -> run (in a sweep, pair and round) -> FLOPs of its job."""
 
 
 def flops_of_jobs(config: dict[str, Any], results: Path) -> FlopsOfJobs:

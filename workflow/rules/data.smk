@@ -23,7 +23,11 @@ def name_own_data_to_dvc():
     file = WORKFLOW / "params.yaml"
     known = json.loads(file.read_text())["own"] if file.exists() else {}
     here = {
-        f"{STUDY.name}-{name}": {"study": STUDY.name, "dataset": name, "path": str(Path(settings["path"]).expanduser())}
+        f"{STUDY.name}-{name.partition('-')[0]}": {  # one of what is prepared of them watches for all
+            "study": STUDY.name,
+            "dataset": name,
+            "path": str(Path(settings["path"]).expanduser()),
+        }
         for name, settings in STUDY.datasets.items()
         if settings["path"]
     }

@@ -34,6 +34,7 @@ DECIDED_BY = {
     "collect_sweep": _TABLES,
     "summarise": _TABLES,
     "collect": _TABLES,
+    "list_runs": _TABLES,
     "claims": (*_TABLES, "scipy"),
     "table": _TABLES,
     "figure": _PICTURES,

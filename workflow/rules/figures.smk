@@ -4,8 +4,9 @@ def files_of_figure(figure):
     if reads == "theory":
         return [f"{RESULTS}/theory/{system}.csv" for system in STUDY.theory]
     suffix = "safetensors" if reads == "features" else "csv"
-    layers = ["metrics", "robustness"] if reads == "robustness" else [reads]
-    return [f"{RESULTS}/{layer}/{run}.{suffix}" for layer in layers for run in shown_runs(figure, STUDY.runs)]
+    layers = {"robustness": ["metrics", "robustness"], "settings": ["metrics"]}.get(reads, [reads])
+    tables = [f"{RESULTS}/{layer}/{run}.{suffix}" for layer in layers for run in shown_runs(figure, STUDY.runs)]
+    return tables + rules.list_runs.output * (reads == "settings")
 
 
 CAPTIONS = WORKFLOW / "neural_collapse" / "report" / "captions"
@@ -90,6 +91,7 @@ rule claims:
     input:
         tables=[*of_every_run("metrics", "csv"), *of_every_run("robustness", "csv")],
         cards=[f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets],
+        runs=rules.list_runs.output,
         checks=f"{RESULTS}/theory/checks.csv",
     output:
         csv=f"{RESULTS}/claims.csv",
@@ -110,6 +112,7 @@ rule claims:
         "Check the paper's claims"
     shell:
         STEP + "claims --tables {input.tables} --cards {input.cards} --checks {input.checks} "
+        "--runs {input.runs} "
         "--output {output.csv} --html {output.html} > {log} 2>&1"
 
 

@@ -21,15 +21,16 @@ def made_by(rule, **wildcards):
 
 TRAINED = {run: made_by(rules.train_network, run=[run]) for run in RUNS}
 TRIED = {
-    (pair, rate): made_by(rules.try_learning_rate, pair=[pair], rate=[rate])
+    (pair, number, place): made_by(rules.try_learning_rate, pair=[pair], round=[number], place=[f"{place:02d}"])
     for pair in STUDY.swept
-    for rate in STUDY.sweep_rates
+    for number, count in enumerate(STUDY.sweep.rounds, 1)
+    for place in range(count)
 }
 LAYERS = {
     "data": made_by(rules.prepare_dataset, dataset=STUDY.datasets),
     "sweep": [
         *itertools.chain(*TRIED.values()),
-        *made_by(rules.choose_learning_rate, pair=STUDY.swept),
+        *made_by(rules.choose_learning_rate, choice=CHOICES),
         *made_by(rules.collect_sweep),
     ],
     "train": [*itertools.chain(*TRAINED.values())],
@@ -39,6 +40,7 @@ LAYERS = {
         *made_by(rules.attack, run=RUNS),
         *made_by(rules.summarise, run=RUNS),
         *made_by(rules.collect),
+        *made_by(rules.list_runs),
     ],
     "theory": [*made_by(rules.simulate_central_path, system=STUDY.theory), *made_by(rules.check_theory)],
     "figures": [
@@ -67,7 +69,8 @@ IMAGES = [rules.prepare_dataset.output.data.format(dataset=dataset) for dataset 
 # What each training makes, by the folder in which it works until then.
 WORKED_IN = {rules.train_network.params.resume.format(run=run): files for run, files in TRAINED.items()}
 WORKED_IN |= {
-    rules.try_learning_rate.params.resume.format(pair=pair, rate=rate): files for (pair, rate), files in TRIED.items()
+    rules.try_learning_rate.params.resume.format(pair=pair, round=number, place=f"{place:02d}"): files
+    for (pair, number, place), files in TRIED.items()
 }
 
 # Whoever only looks may do so while another Snakemake works, and leaves the records to that one.

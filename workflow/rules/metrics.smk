@@ -86,3 +86,25 @@ rule collect:
         "Collect the measures of all runs"
     shell:
         STEP + "collect {input} --output {output.table} --curves {output.curves} > {log} 2>&1"
+
+
+# Where a sweep chose the learning rate, its choice is what was set.
+rule list_runs:
+    input:
+        rules.collect_sweep.output if STUDY.swept else [],
+    output:
+        f"{RESULTS}/runs.csv",
+    log:
+        f"{LOGS}/runs.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        runs=digest(settings_of_runs(STUDY)),
+        study=STUDY.name,
+        code=code("list_runs"),
+        environment=pins("steps.list_runs"),
+    message:
+        "List the runs and their settings"
+    shell:
+        STEP + "list-runs --study {params.study} --choices {input} --output {output} "
+        '--config "$NEURAL_COLLAPSE_PLAN" > {log} 2>&1'

@@ -32,6 +32,10 @@ _CHATTER = (
 )
 _LAST_LINES = 20  # of a failed job's log
 _REFRESHED = 0.5  # seconds
+_KILLED = (
+    "a job was killed, for want of memory most often: run fewer at a time (`--cores`) or find more memory; the same "
+    "command goes on where this one was."
+)
 
 
 @dataclass
@@ -138,7 +142,9 @@ class JobLines(logging.Handler):
             self._say(f"  once it is mended: snakemake --cores all {job.output[0]}")
 
     def _say(self, text: str, style: str | None = None) -> None:
-        if text and "CalledProcessError in file" not in text:  # of a failed job, of which its log says more
+        if "CalledProcessError in file" in text:  # of a failed job, of which its log says more if it could
+            text = _KILLED if re.search(r"SIGKILL|status 137\b", text) else ""
+        if text:
             self.console.print(Text(text, style=style or ""))
 
     def remaining(self) -> str:

@@ -22,23 +22,10 @@ def results_commit():
     return f"{commit or 'no commit'}, changed since" if changed else commit
 
 
-def settings_of_runs():
-    """A table of all that decides a training, a row a run; what is the same by default is there as well."""
-    return [
-        {"run": run.name}
-        | {
-            name: (json.dumps(value) if value else "") if isinstance(value, (list, dict)) else value
-            for name, value in run.settings.items()
-        }
-        | {"network_options": ", ".join(f"{name} {value}" for name, value in run.network_options.items())}
-        for run in STUDY.runs
-    ]
-
-
 def about_study():
     study = CONFIG["studies"][STUDY.name]
     about = {"study": STUDY.name, "description": study.get("description", ""), "commit": results_commit()}
-    return json.dumps(about | {"settings": settings_of_runs()})
+    return json.dumps(about)
 
 
 MOVING = rules.portrait.output if "figure-portrait" in STUDY.figures else []
@@ -52,6 +39,7 @@ rule report:
         checks=rules.check_theory.output,
         cards=[f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets],
         portrait=MOVING,
+        runs=rules.list_runs.output,
         # What the tables beside the page hold.
         beside=[*rules.collect.output, *rules.table.output, *rules.collect_sweep.output],
         # Words and looks of the page: an input of the report alone.
@@ -77,5 +65,5 @@ rule report:
         "Make the page of the study, {output}"
     shell:
         STEP + "report {input.tables} --figures {input.figures} --claims {input.claims} "
-        "--checks {input.checks} --cards {input.cards} {params.portrait} --records {params.records} "
+        "--checks {input.checks} --cards {input.cards} {params.portrait} --runs {input.runs} --records {params.records} "
         "--about {params.about:q} --output {output} > {log} 2>&1"

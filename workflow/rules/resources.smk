@@ -39,7 +39,7 @@ def run_of(wildcards):
 def flops_of_study():
     """What its jobs take, counted once for as long as its settings, its data and the code stay; {} where it can't be."""
     sizes = [size_if_known(STUDY, dataset, Path(PLACE)) for dataset in STUDY.datasets]
-    networks = sorted({f"train.networks.{building_module(run.network)}" for run in STUDY.runs})
+    networks = sorted({f"train.networks.{building_module(run.architecture)}" for run in STUDY.runs})
     counted = [CONFIG["studies"][STUDY.name], sizes, fingerprint("plan", *networks)]
     file = Path(".snakemake/records/costs") / f"{hashlib.sha256(repr(counted).encode()).hexdigest()[:16]}.json"
     if not file.exists():
@@ -54,7 +54,8 @@ def flops_of_study():
 def hours(layer, wildcards, speed):
     """How long a job of a layer takes at a speed in FLOP a second; None where nobody knows."""
     run = run_of(wildcards)
-    flops = flops_of_study().get(layer, {}).get(run.pair if layer == "sweep" else run.name)
+    job = f"{run.pair} {wildcards.round}" if layer == "sweep" else run.name
+    flops = flops_of_study().get(layer, {}).get(job)
     return None if flops is None else flops / speed / 3600
 
 
@@ -74,7 +75,7 @@ def runtime(layer):
 def memory(wildcards, attempt):
     """The MB that a job asks for which holds a data set, and at most all last-layer features of its images."""
     asked = OF_A_PROCESS
-    if size := size_if_known(STUDY, run_of(wildcards).dataset, Path(PLACE)):
+    if size := size_if_known(STUDY, run_of(wildcards).data, Path(PLACE)):
         of_an_image = OF_A_PIXEL * size.channels * size.image_size**2 + 4 * MOST_FEATURES
         asked += (size.train + size.test) * of_an_image // 10**6
     return attempt * asked
@@ -86,7 +87,7 @@ def warn_of_training_on_cpus():
     waiting = [job for job in workflow.dag.needrun_jobs() if job.rule.name in layers]
     shown = 0  # pixels, to the network that is shown most of them
     for run in {run_of(job.wildcards) for job in waiting}:
-        if size := size_if_known(STUDY, run.dataset, Path(PLACE)):
+        if size := size_if_known(STUDY, run.data, Path(PLACE)):
             shown = max(shown, run.settings["epochs"] * size.train * size.image_size**2)
     if GPU or shown < 1e8:  # which takes no network here minutes
         return

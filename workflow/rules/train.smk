@@ -1,6 +1,6 @@
 def training_settings(run):
     """Everything that decides a training, but its learning rate where a sweep chooses that."""
-    settings = {"network": run.network, "network_options": run.network_options, "loss": run.loss, "seed": run.seed}
+    settings = {"network": run.architecture, "network_options": run.network_options, "loss": run.loss, "seed": run.seed}
     settings |= run.settings
     if settings["learning_rate"] == "sweep":
         settings["learning_rate"] = None

@@ -61,9 +61,11 @@ def known_losses() -> list[str]:
     return modules("train.losses")
 
 
-def options_of_loss(name: str) -> frozenset[str]:
-    """The arguments of a loss after logits and labels."""
-    return frozenset(argument.arg for argument in _arguments(f"train.losses.{name}", "loss").args[2:])
+def options_of_loss(name: str) -> dict[str, dict[str, Any]]:
+    """The arguments of a loss after logits and labels, each with the JSON schema of its values."""
+    module = f"train.losses.{name}"
+    bounds = literals(module).get("OPTIONS", {})
+    return {entry.arg: bounds.get(entry.arg, {"type": "number"}) for entry in _arguments(module, "loss").args[2:]}
 
 
 def known_networks() -> list[str]:
@@ -96,11 +98,12 @@ def of_another_library(network: str) -> bool:
 
 
 def options_of_family(name: str) -> dict[str, dict[str, Any]] | None:
-    """The options of a network module's `build` that a user may set, each with the JSON schema of its values.
+    """The options of a family of networks that a user may set, its own and every family's, each with its JSON schema.
 
     None where they are another library's, which knows them once it builds the network.
     """
-    return literals(f"train.networks.{name}")["OPTIONS"]
+    own = literals(f"train.networks.{name}")["OPTIONS"]
+    return None if own is None else own | literals("train.networks._head")["OPTIONS"]
 
 
 @functools.cache

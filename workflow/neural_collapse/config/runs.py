@@ -4,16 +4,26 @@ This module loads neither torch nor torchvision: what networks, data sets, losse
 sources of their modules, so that a plan of thousands of jobs is made in a second on a machine without either.
 """
 
+import copy
 import difflib
 import functools
-import math
+import itertools
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import InputError, shortened
-from .checks import check_network_options, check_schedule, checked, config_schema, defaults, unknown
+from .checks import (
+    check_network_options,
+    check_schedule,
+    check_setting,
+    checked,
+    config_schema,
+    defaults,
+    definition,
+    unknown,
+)
 from .declarations import (
     building_module,
     family_and_depth,
@@ -27,27 +37,35 @@ from .declarations import (
     reads_path,
     torchvision_models,
 )
-from .settings import default_drops
+from .imbalance import class_counts
+from .names import PLAIN, name_of_settings, pair_name, parts_of_pair
+from .settings import default_drops, training_schema
+from .sweeps import Sweep
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training: a data set, a network, a loss and a seed.
+    """One training: a data set, a network, a loss, what varies beside these, and a seed.
 
     `settings` holds every key of the schema's `training`, defaults filled in; `network_options` the network's own.
+    `architecture` is what builds the network, and `data` names the images as prepared for this run: the data set, and
+    behind a hyphen in what they differ from its others.
     """
 
     dataset: str
     network: str
     loss: str
+    variant: str
     seed: int
+    data: str = field(compare=False)
+    architecture: str = field(compare=False)
     settings: dict[str, Any] = field(compare=False)
     network_options: dict[str, Any] = field(compare=False)
 
     @property
     def pair(self) -> str:
         """The run without its seed, which is what a learning rate is chosen for."""
-        return f"{self.dataset}-{self.network}-{self.loss}"
+        return pair_name(self.dataset, self.network, self.loss, self.variant)
 
     @property
     def name(self) -> str:
@@ -61,7 +79,8 @@ class Run:
 class Study:
     """One study of config.yaml: its runs and everything else the schema says of a study, defaults filled in.
 
-    `figures` are those that show something of these runs, but for the ones left out.
+    `datasets` are those that are prepared, by the name that a run's `data` gives. `figures` are those that show
+    something of these runs, but for the ones left out.
     """
 
     name: str
@@ -72,7 +91,7 @@ class Study:
     figures: tuple[str, ...]
     layers: bool
     measured_epochs: int
-    sweep_rates: tuple[float, ...]
+    sweep: Sweep
 
     @functools.cached_property
     def swept(self) -> dict[str, Run]:
@@ -82,6 +101,11 @@ class Study:
             if run.settings["learning_rate"] == "sweep":
                 chosen.setdefault(run.pair, run)
         return chosen
+
+    def trial(self, pair: str, number: int) -> Run:
+        """A run of the sweep of a pair, in a round of it (from 1), whatever its learning rate."""
+        run = self.swept[pair]
+        return replace(run, settings=self.sweep.settings(number, run.settings))
 
 
 def load_study(config: dict[str, Any], name: str | None = None) -> Study:
@@ -98,29 +122,42 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         raise InputError(f"config.yaml: study: {unknown('study', name, config['studies'])}")
     study, where = config["studies"][name], f"config.yaml: studies.{name}"
 
-    for key, options in study["networks"].items():
-        _check_network(f"{where}.networks", key, options)
-    pairs = {pair: _check_pair(f"{where}.runs", pair, study["datasets"]) for pair in study["runs"]}
-    datasets: dict[str, dict[str, Any]] = {}
-    for dataset, _, _ in pairs.values():
-        datasets.setdefault(dataset, _dataset(dataset, study["datasets"].get(dataset, {}), f"{where}.datasets"))
+    for name_of_network, options in study["networks"].items():
+        _check_network(f"{where}.networks", *_architecture(name_of_network, options))
     for dataset, own in study["datasets"].items():
-        if dataset not in datasets and "source" not in own and dataset not in known_sources():
+        if "source" not in own and dataset not in known_sources():
             raise InputError(f"{where}.datasets: {unknown('data set', dataset, known_sources())}")
-    sizes = {dataset: published_size(settings, f"{where}.datasets.{dataset}") for dataset, settings in datasets.items()}
+    datasets: dict[str, dict[str, Any]] = {}
+    sizes: dict[str, DataSize | None] = {}
     runs = []
-    for pair, (dataset, network, loss) in pairs.items():
-        own = dict(study["runs"][pair])
+    for (dataset, network, loss, variant), own in _declared_runs(where, study):
+        pair = pair_name(dataset, network, loss, variant)
+        here = f"{where}.runs.{pair}"
+        own_data, own_network = own.pop("dataset", {}), own.pop("network", {})
         seeds = own.pop("seeds", study["seeds"])
-        settings = _settings(f"{where}.runs.{pair}", study["training"], own | study["override"])
-        _check_loss_options(f"{where}.runs.{pair}.loss_options", loss, settings["loss_options"])
+        settings = _settings(here, study["training"], own | study["override"])
+        _check_loss_options(f"{here}.loss_options", loss, settings["loss_options"])
         if study["measured_epochs"] > settings["epochs"]:
             found = f"{study['measured_epochs']} epochs can't be measured in a run of {settings['epochs']}"
             raise InputError(f"{where}.measured_epochs: {found}, {pair}.")
-        if size := sizes[dataset]:
-            _check_fit(f"{where}.runs.{pair}", network, settings["batch_size"], size)
-        options = study["networks"].get(network, {})
-        runs += [Run(dataset, network, loss, seed, settings, options) for seed in seeds]
+        architecture, options = _architecture(network, study["networks"].get(network, {}) | own_network)
+        check_network_options(f"{here}.network", building_module(architecture), options)
+        for key, value in own_data.items():
+            _check_varied(f"{here}.dataset", f"dataset.{key}", value)
+        data = "-".join([dataset, *([name_of_settings(own_data)] if own_data else [])])
+        if data not in datasets:
+            given = study["datasets"].get(dataset, {}) | own_data
+            datasets[data] = _dataset(dataset, given, f"{where}.datasets")
+            sizes[data] = published_size(datasets[data], f"{where}.datasets.{dataset}")
+        if size := sizes[data]:
+            _check_fit(here, architecture, settings["batch_size"], size)
+        runs += [Run(dataset, network, loss, variant, seed, data, architecture, settings, options) for seed in seeds]
+    if (
+        twice := next((run for i, run in enumerate(runs) if run in runs[:i]), None)
+        if len(set(runs)) < len(runs)
+        else None
+    ):
+        raise InputError(f"{where}: the run {twice.pair} is there twice; give one of them another variant's name.")
     for key, system in study["theory"].items():
         least, most = system["classes"] - 1, system["classes"] * (system["examples_per_class"] - 1)
         if len(system["spectrum"]) != least or not least <= system["features"] <= most:
@@ -131,9 +168,9 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     for figure in study["leave_out"]:
         if figure not in known_figures():
             raise InputError(f"{where}.leave_out: {unknown('figure', figure, known_figures())}")
-    sweep = study["sweep"]
-    if sweep["lowest"] >= sweep["highest"]:
-        raise InputError(f"{where}.sweep: lowest, {sweep['lowest']}, must be less than highest, {sweep['highest']}.")
+    sweep = Sweep(**study["sweep"])
+    if sweep.lowest >= sweep.highest:
+        raise InputError(f"{where}.sweep: lowest, {sweep.lowest}, must be less than highest, {sweep.highest}.")
     return Study(
         name=name,
         runs=tuple(runs),
@@ -148,7 +185,7 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         ),
         layers=study["layers"],
         measured_epochs=study["measured_epochs"],
-        sweep_rates=_logarithmic(sweep["lowest"], sweep["highest"], sweep["count"]),
+        sweep=sweep,
     )
 
 
@@ -175,6 +212,15 @@ def published_size(settings: dict[str, Any], where: str) -> DataSize | None:
     if published is None:
         return None
     classes, train, test = published["classes"], published["train"], published["test"]
+    if left_out := settings["left_out_classes"]:
+        if max(left_out) >= classes or classes - len(left_out) < 2:
+            raise InputError(
+                f"{where}.left_out_classes: {left_out} must be numbers from 0 to {classes - 1}, and leave two classes."
+            )
+        # About, where classes differ: how many examples each has is not published.
+        train, test = (count and count - count * len(left_out) // classes for count in (train, test))
+        classes -= len(left_out)
+    pool = train
     if settings["train_per_class"] != "all":
         if classes * settings["train_per_class"] > train:
             raise InputError(
@@ -182,7 +228,7 @@ def published_size(settings: dict[str, Any], where: str) -> DataSize | None:
                 f"{train} of {classes} classes."
             )
         train = classes * settings["train_per_class"]
-    test = published["train"] - train if test is None else test
+    test = pool - train if test is None else test
     if test == 0:
         raise InputError(f"{where}.train_per_class: write a smaller number, so that examples are left for testing.")
     if isinstance(settings["test_per_class"], int):
@@ -192,8 +238,18 @@ def published_size(settings: dict[str, Any], where: str) -> DataSize | None:
                 f"are {test} of {classes} classes."
             )
         test = classes * settings["test_per_class"]
+    if settings["imbalance"] is not None:
+        train = sum(_imbalanced_counts(settings, classes, where))
     image_size = (settings["resize"] or published["image_size"]) + 2 * settings["padding"]
     return DataSize(published["channels"], image_size, classes, train, test)
+
+
+def _imbalanced_counts(settings: dict[str, Any], classes: int, where: str) -> list[int]:
+    largest, ratio = settings["train_per_class"], settings["imbalance"]
+    counts = class_counts(classes, largest, ratio, settings["imbalance_profile"])
+    if not counts[-1]:
+        raise InputError(f"{where}.imbalance: {ratio} of {largest} train examples leaves the last class without any.")
+    return counts
 
 
 def declared_by(figure: str) -> dict[str, Any]:
@@ -202,8 +258,11 @@ def declared_by(figure: str) -> dict[str, Any]:
 
 
 def shows_something(figure: str, runs: Iterable[Run]) -> bool:
-    """Whether a figure is of simulated systems, of every loss, or of one that some run has."""
-    return declared_by(figure)["READS"] == "theory" or bool(shown_runs(figure, runs))
+    """Whether a figure is of simulated systems, of settings that vary, of every loss, or of one that some run has."""
+    reads = declared_by(figure)["READS"]
+    if reads == "settings":
+        return len({run.variant for run in runs}) > 1 or len({run.loss for run in runs}) > 2
+    return reads == "theory" or bool(shown_runs(figure, runs))
 
 
 def shown_runs(figure: str, runs: Iterable[Run]) -> list[Run]:
@@ -212,23 +271,87 @@ def shown_runs(figure: str, runs: Iterable[Run]) -> list[Run]:
     return [run for run in runs if needed in (None, run.loss)]
 
 
+def settings_of_runs(study: Study) -> list[dict[str, Any]]:
+    """What `runs.csv` says: every run by the first columns of all tables, and every setting of it by its name.
+
+    Options of networks and losses and the data's settings are called as in a grid, such as `network.width`.
+    """
+    rows = []
+    for run in study.runs:
+        key = {name: getattr(run, name) for name in ("dataset", "network", "loss", "variant", "seed")}
+        options = {"architecture": run.architecture} | run.network_options
+        parts = {"network": options, "dataset": study.datasets[run.data], "loss_options": run.settings["loss_options"]}
+        settings = {name: value for name, value in run.settings.items() if name != "loss_options"}
+        rows.append(key | settings | {f"{part}.{name}": v for part, of in parts.items() for name, v in of.items()})
+    return rows
+
+
+def _architecture(network: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What builds a network of a study, by default the one of its own name, and that one's options."""
+    return options.get("source", network), {key: value for key, value in options.items() if key != "source"}
+
+
+Parts = tuple[str, str, str, str]
+"""Data set, network, loss and variant."""
+
+
+def _declared_runs(where: str, study: dict[str, Any]) -> Iterator[tuple[Parts, dict[str, Any]]]:
+    """The runs as they are listed, and those that the grid makes of each that is no variant, with their settings."""
+    for key, values in study["grid"].items():
+        for value in values:
+            _check_varied(f"{where}.grid", key, value)
+    for pair, own in study["runs"].items():
+        parts = _check_pair(f"{where}.runs", pair, study["datasets"], study["networks"])
+        if parts[-1] != PLAIN or not study["grid"]:
+            yield parts, copy.deepcopy(own)
+            continue
+        for values in itertools.product(*study["grid"].values()):
+            settings = dict(zip(study["grid"], values, strict=True))
+            varied = copy.deepcopy(own)
+            for key, value in settings.items():
+                part, _, name = key.rpartition(".")
+                (varied.setdefault(part, {}) if part else varied)[name] = value
+            variant = name_of_settings(settings)
+            check_setting(f"{where}.grid", variant, definition("variant"))
+            yield (*parts[:3], variant), varied
+
+
+def _check_varied(where: str, key: str, value: Any) -> None:
+    """Raise InputError for a value that a setting, named as in a grid, can't have; networks check their options."""
+    part, _, name = key.rpartition(".")
+    training = {key: schema for key, schema in training_schema().items() if key != "loss_options"}
+    own = [key for key in config_schema()["$defs"]["dataset"]["properties"] if key not in ("source", "path")]
+    if part == "" and name in training:
+        check_setting(f"{where}.{key}", value, training[name])
+    elif part == "loss_options":
+        check_setting(f"{where}.{key}", value, {"type": "number"})
+    elif part == "dataset" and name in own:
+        check_setting(f"{where}.{name}", value, definition("dataset", name))
+    elif part != "network":
+        known = [*training, "network.{option}", "loss_options.{option}", *(f"dataset.{name}" for name in own)]
+        raise InputError(f"{where}: {unknown('setting', key, known)}")
+
+
 # The checks, each one sentence.
 
 
-def _check_pair(where: str, pair: str, own: dict[str, Any]) -> tuple[str, str, str]:
-    parts = pair.split("-")
-    if len(parts) != 3:
+def _check_pair(where: str, pair: str, datasets: dict[str, Any], networks: dict[str, Any]) -> Parts:
+    try:
+        dataset, network, loss, variant = parts_of_pair(pair)
+    except ValueError:
         raise InputError(
             f"{where}: '{shortened(pair, 80)}' is not a run; write {{dataset}}-{{network}}-{{loss}}, such as "
-            "mnist-vgg11-mse."
-        )
-    dataset, network, loss = parts
-    if dataset not in own and dataset not in modules("data.sources"):
-        raise InputError(f"{where}.{pair}: {unknown('data set', dataset, [*own, *known_sources()])}")
-    _check_network(f"{where}.{pair}", network, {})
+            "mnist-vgg11-mse, or with -{variant} behind it."
+        ) from None
+    if dataset not in datasets and dataset not in modules("data.sources"):
+        raise InputError(f"{where}.{pair}: {unknown('data set', dataset, [*datasets, *known_sources()])}")
+    if network not in networks:
+        _check_network(f"{where}.{pair}", network, {})
     if loss not in known_losses():
         raise InputError(f"{where}.{pair}: {unknown('loss', loss, known_losses())}")
-    return dataset, network, loss
+    if variant != PLAIN:
+        check_setting(f"{where}.{pair}", variant, definition("variant"))
+    return dataset, network, loss, variant
 
 
 def _check_network(where: str, name: str, options: dict[str, Any]) -> None:
@@ -262,9 +385,11 @@ def _check_fit(where: str, network: str, batch_size: int, size: DataSize) -> Non
 
 def _check_loss_options(where: str, loss: str, options: dict[str, Any]) -> None:
     needed = options_of_loss(loss)
-    if set(options) != needed:
+    if options.keys() != needed.keys():
         words = ", ".join(sorted(needed)) or "no options"
         raise InputError(f"{where}: '{loss}' needs {words}, found {', '.join(options) or 'none'}.")
+    for key, value in options.items():
+        check_setting(f"{where}.{key}", value, needed[key])
 
 
 def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
@@ -279,6 +404,13 @@ def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
             f"{where}.{name}.path: `{source}` reads no path; take it out, or add `source: arrays` or `folder`."
         )
     own = literals(f"data.sources.{source}")
+    imbalanced = "imbalance" in given
+    if imbalanced and given.get("train_per_class", own["TRAIN_PER_CLASS"]) == "all":
+        raise InputError(
+            f"{where}.{name}.imbalance: needs a number as `train_per_class`, the examples of the largest class."
+        )
+    if "imbalance_profile" in given and not imbalanced:
+        raise InputError(f"{where}.{name}.imbalance_profile: needs `imbalance`, the ratio; add it or take this out.")
     of_source = {
         "source": source,
         "path": None,
@@ -286,6 +418,10 @@ def _dataset(name: str, given: dict[str, Any], where: str) -> dict[str, Any]:
         "test_per_class": None,
         "resize": None,
         "padding": own["PADDING"],
+        "left_out_classes": [],
+        "imbalance": None,
+        "imbalance_profile": "long_tailed" if imbalanced else None,
+        "label_noise": None,
     }
     return of_source | defaults(config_schema()["$defs"]["dataset"]["properties"]) | given
 
@@ -295,9 +431,3 @@ def _settings(where: str, common: dict[str, Any], own: dict[str, Any]) -> dict[s
     settings.setdefault("learning_rate_drops", default_drops(settings["epochs"]))
     check_schedule(f"{where}.", settings)
     return settings
-
-
-def _logarithmic(lowest: float, highest: float, count: int) -> tuple[float, ...]:
-    """`count` rates from `lowest` to `highest`, in nine significant digits: they are also file names."""
-    low, high = math.log10(lowest), math.log10(highest)
-    return tuple(float(f"{10 ** (low + (high - low) * i / (count - 1)):.8e}") for i in range(count))

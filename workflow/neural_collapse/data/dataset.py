@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "mean", "std")
+_OPTIONAL = ("true_train_labels",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,7 @@ class Dataset:
     Images are uint8 (N, C, H, W) with values 0 to 255, square, sub-sampled and padded; or features, float32
     (N, P, 1, 1). Labels are int64 (N,) and name
     places in `class_names`. `mean` and `std`, float64 (C,), are each channel's over the pixels of all train images, in
-    units where 255 is 1.
+    units where 255 is 1. `true_train_labels`, int64 (N,), where some of `train_labels` were replaced by wrong ones.
     """
 
     name: str
@@ -38,11 +39,13 @@ class Dataset:
     class_names: tuple[str, ...]
     mean: np.ndarray
     std: np.ndarray
+    true_train_labels: np.ndarray | None = None
 
 
 def write_dataset(path: str | Path, dataset: Dataset) -> None:
     about = {"name": dataset.name, "class_names": dataset.class_names}
-    write_arrays(path, {name: getattr(dataset, name) for name in _ARRAYS}, about)
+    arrays = {name: getattr(dataset, name) for name in (*_ARRAYS, *_OPTIONAL)}
+    write_arrays(path, {name: array for name, array in arrays.items() if array is not None}, about)
 
 
 def read_dataset(path: str | Path) -> Dataset:
@@ -55,7 +58,7 @@ def read_dataset(path: str | Path) -> Dataset:
     """
     arrays, metadata = read_arrays(path), read_metadata(path)
     names = metadata.get("class_names")
-    if set(arrays) != set(_ARRAYS) or not isinstance(names, list) or not _is_whole(arrays, len(names)):
+    if set(arrays) - set(_OPTIONAL) != set(_ARRAYS) or not isinstance(names, list) or not _is_whole(arrays, len(names)):
         raise InputError(f"{path}: not a prepared data set; make one with `python -m neural_collapse prepare-dataset`.")
     return Dataset(name=str(metadata.get("name")), class_names=tuple(map(str, names)), **arrays)
 
@@ -64,6 +67,9 @@ def _is_whole(arrays: dict[str, np.ndarray], classes: int) -> bool:
     """Whether the arrays are what `Dataset` says."""
     train, test = arrays["train_images"], arrays["test_images"]
     mean, std = arrays["mean"], arrays["std"]
+    labelled = [(train, arrays["train_labels"]), (test, arrays["test_labels"])]
+    if "true_train_labels" in arrays:
+        labelled.append((train, arrays["true_train_labels"]))
     return (
         (
             train.dtype == test.dtype == np.uint8
@@ -78,7 +84,7 @@ def _is_whole(arrays: dict[str, np.ndarray], classes: int) -> bool:
             and len(labels)
             and labels.min() >= 0
             and labels.max() < classes
-            for images, labels in ((train, arrays["train_labels"]), (test, arrays["test_labels"]))
+            for images, labels in labelled
         )
         and mean.shape == std.shape == train.shape[1:2]
         and bool(np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all())

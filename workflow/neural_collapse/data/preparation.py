@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import inspect
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from ..config.declarations import modules
+from ..config.imbalance import class_counts
 from ..errors import InputError
 from .dataset import Dataset
 
@@ -104,6 +106,10 @@ def prepare(
     resize: int | None = None,
     padding: int,
     seed: int,
+    left_out_classes: Collection[int] = (),
+    imbalance: float | None = None,
+    imbalance_profile: str = "long_tailed",
+    label_noise: float | None = None,
 ) -> Dataset:
     """Prepare a data set as the paper does (HPD, appendix A.1).
 
@@ -115,7 +121,13 @@ def prepare(
     test_per_class: the same of the test set, which the paper leaves whole.
     resize: pixels a side to scale every image to, before anything else (`resized`); None leaves them.
     padding: pixels of zeros around every image, put there before the statistics are taken.
-    seed: decides which examples are kept; the same seed gives the same bytes.
+    seed: decides which examples are kept, and which labels are replaced; the same seed gives the same bytes.
+    left_out_classes: numbers of the classes that are taken out before anything else; the others are numbered anew.
+    imbalance, imbalance_profile: the ratio of the largest class to the smallest in the train set, the largest having
+        `train_per_class` examples, and how it falls in between (`config.imbalance.class_counts`). A larger ratio keeps
+        a part of the examples that a smaller one keeps, and the test set is that of balanced classes.
+    label_noise: the share of train examples whose label is replaced by another class, all of them as likely. More
+        noise replaces the same labels by the same, and others.
 
     Raises
     ------
@@ -137,6 +149,9 @@ def prepare(
     if classes < 2:
         raise InputError(f"data set '{name}': there must be at least two classes, but there is {classes}.")
     _check("train", raw.train_images, raw.train_labels, name, raw.class_names)
+    if left_out_classes:
+        raw = _without_classes(raw, left_out_classes, name)
+        classes = len(raw.class_names)
     chosen = _sample("train", raw.train_labels, train_per_class, name, raw.class_names, seed)
     test_images, test_labels = raw.test_images, raw.test_labels
     if test_images is None or test_labels is None:
@@ -154,6 +169,8 @@ def prepare(
             "all must have one size."
         )
     tested = _sample("test", test_labels, test_per_class, name, raw.class_names, seed)
+    if imbalance is not None:
+        chosen = _imbalanced_sample(raw, train_per_class, imbalance, imbalance_profile, name, seed)
     train_images = _pad(raw.train_images[chosen], padding)
     mean, std = channel_statistics(train_images)
     if not std.all():
@@ -161,15 +178,26 @@ def prepare(
             f"data set '{name}': channel {std.argmin()} has one value in all train images and can't be standardised; "
             "leave it out."
         )
+    train_labels = true_labels = raw.train_labels[chosen].astype(np.int64)
+    if label_noise:
+        train_labels = noisy_labels(true_labels, classes, label_noise, seed)
+        replaced, count = int((train_labels != true_labels).sum()), len(true_labels)
+        if not 0 < replaced < count:
+            raise InputError(
+                f"data set '{name}': label_noise, {label_noise}, replaces {replaced} of {count} train labels; "
+                "some must be wrong, and some right."
+            )
+        _check("noisy train", train_images, train_labels, name, raw.class_names)
     return Dataset(
         name=name,
         train_images=train_images,
-        train_labels=raw.train_labels[chosen].astype(np.int64),
+        train_labels=train_labels,
         test_images=_pad(test_images[tested], padding),
         test_labels=test_labels[tested].astype(np.int64),
         class_names=raw.class_names,
         mean=mean,
         std=std,
+        true_train_labels=true_labels if label_noise else None,
     )
 
 
@@ -203,12 +231,27 @@ def balanced_sample(labels: np.ndarray, per_class: int, seed: int) -> np.ndarray
 
     Every class draws from a stream of its own, and a smaller sample of the same seed is a part of a larger one.
     """
-    streams = np.random.SeedSequence(seed).spawn(labels.max() + 1)
+    return sample_of_counts(labels, [per_class] * (labels.max() + 1), seed)
+
+
+def sample_of_counts(labels: np.ndarray, counts: Sequence[int], seed: int) -> np.ndarray:
+    """As `balanced_sample`, with a number of examples for each class."""
+    streams = np.random.SeedSequence(seed).spawn(len(counts))
     chosen = [
-        np.random.default_rng(stream).permutation(np.flatnonzero(labels == label))[:per_class]
-        for label, stream in enumerate(streams)
+        np.random.default_rng(stream).permutation(np.flatnonzero(labels == label))[:count]
+        for label, (stream, count) in enumerate(zip(streams, counts, strict=True))
     ]
     return np.sort(np.concatenate(chosen))
+
+
+def noisy_labels(labels: np.ndarray, classes: int, share: float, seed: int) -> np.ndarray:
+    """Labels, int64 (N,), of which `share`, rounded to whole examples, are replaced by another class, all as likely."""
+    order, others = (np.random.default_rng(stream) for stream in np.random.SeedSequence([seed, 1]).spawn(2))
+    replaced = order.permutation(len(labels))[: round(share * len(labels))]
+    shifts = others.integers(1, classes, len(labels))
+    noisy = labels.copy()
+    noisy[replaced] = (labels[replaced] + shifts[replaced]) % classes
+    return noisy
 
 
 def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -276,6 +319,45 @@ def _sample(
             f"only {counts[rarest]} {split} examples."
         )
     return balanced_sample(labels, per_class, seed)
+
+
+def _without_classes(raw: RawDataset, left_out: Collection[int], name: str) -> RawDataset:
+    classes = range(len(raw.class_names))
+    kept = [label for label in classes if label not in left_out]
+    if set(left_out) - set(classes) or len(kept) < 2:
+        found = ", ".join(map(str, left_out))
+        raise InputError(
+            f"data set '{name}': left_out_classes, {found}, must be numbers from 0 to {classes[-1]}, and leave two "
+            "classes."
+        )
+    train = np.isin(raw.train_labels, kept)
+    number = np.full(len(raw.class_names), -1)
+    number[kept] = np.arange(len(kept))
+    without = dataclasses.replace(
+        raw,
+        train_images=raw.train_images[train],
+        train_labels=number[raw.train_labels[train]],
+        class_names=tuple(raw.class_names[label] for label in kept),
+    )
+    if raw.test_images is None or raw.test_labels is None:
+        return without
+    _check("test", raw.test_images, raw.test_labels, name, raw.class_names)
+    test = np.isin(raw.test_labels, kept)
+    return dataclasses.replace(without, test_images=raw.test_images[test], test_labels=number[raw.test_labels[test]])
+
+
+def _imbalanced_sample(
+    raw: RawDataset, largest: int | Literal["all"], ratio: float, profile: str, name: str, seed: int
+) -> np.ndarray:
+    """The places of the examples that are kept of the train split; of each class, some of a balanced sample's."""
+    if largest == "all":
+        raise InputError(f"data set '{name}': imbalance needs a number as train_per_class, that of the largest class.")
+    counts = class_counts(len(raw.class_names), largest, ratio, profile)
+    if not counts[-1]:
+        raise InputError(
+            f"data set '{name}': imbalance {ratio} of {largest} train examples leaves the last class without any."
+        )
+    return sample_of_counts(raw.train_labels, counts, seed)
 
 
 def _size(images: np.ndarray) -> str:

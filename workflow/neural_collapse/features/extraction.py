@@ -69,6 +69,11 @@ def take_snapshots(
         features = activations.pop("features")
         logits = _logits(features, network.classifier)
         features, decided = _host(features), _host(logits.argmax(1))
+        examples = example_measures(
+            features, labels, centres["features"], weight, np.zeros(len(weight)) if bias is None else bias
+        )
+        if split == "train" and dataset.true_train_labels is not None:
+            examples |= _noise_measures(decided, labels, dataset.true_train_labels)
         chosen = np.random.default_rng(stream).choice(len(labels), min(len(labels), SAMPLE_SIZE), replace=False)
         snapshots[split] = Snapshot(
             class_counts=counts,
@@ -76,9 +81,7 @@ def take_snapshots(
             weight=weight @ axes,
             bias=bias,
             train_means=None if split == "train" else centres["features"] @ axes,
-            examples=example_measures(
-                features, labels, centres["features"], weight, np.zeros(len(weight)) if bias is None else bias
-            ),
+            examples=examples,
             class_losses=_class_losses(logits, labels, loss_function(loss, **loss_options)),
             sample=_sample(features, labels, np.sort(chosen), moments.class_means @ axes.T, weight),
             layers={
@@ -154,6 +157,16 @@ def _logits(features: Tensor, classifier: torch.nn.Linear) -> Tensor:
     weight = classifier.weight.double()
     bias = 0.0 if classifier.bias is None else classifier.bias.double()
     return torch.cat([values.double() @ weight.T + bias for values in features.split(_BATCH)])
+
+
+def _noise_measures(decided: np.ndarray, labels: np.ndarray, true_labels: np.ndarray) -> dict[str, float]:
+    """Errors of the classes that were decided, (N,), apart for examples with a wrong label and for the others."""
+    noisy = labels != true_labels
+    return {
+        "error__noisy": float((decided != labels)[noisy].mean()),
+        "error__noisy_true": float((decided != true_labels)[noisy].mean()),
+        "error__clean": float((decided != labels)[~noisy].mean()),
+    }
 
 
 def _class_losses(logits: Tensor, labels: np.ndarray, loss: Callable[[Tensor, Tensor], Tensor]) -> np.ndarray:

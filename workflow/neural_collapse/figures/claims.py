@@ -2,7 +2,7 @@
 
 HPD is Han, Papyan & Donoho (2022), PHD is Papyan, Han & Donoho (2020); one claim is this project's own. A claim is
 about a training (with all its seeds), about a pair (the MSE and the CE runs of one data set and family of networks),
-about the study, or about the theory.
+about the study, about what a setting changes (the trainings that differ in that alone), or about the theory.
 
 There are three verdicts. A claim `holds` or `fails` where the whole range of what was measured, from the least to the
 greatest, lies on one side of the bound and clears its margin; else it is `undecided`, and so it is where a value is
@@ -21,6 +21,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
 
+from ..config.names import PLAIN
+from ..metrics.settings import along, in_words, varied
 from ..metrics.tables import RunKey, curve, family, runs, zero_error_epoch
 
 COLUMNS = [
@@ -99,7 +101,11 @@ def _six_digits(value: float) -> float:
 
 
 def claims_table(
-    table: pd.DataFrame, *, checks: pd.DataFrame | None = None, test_images: Mapping[str, int] | None = None
+    table: pd.DataFrame,
+    *,
+    checks: pd.DataFrame | None = None,
+    test_images: Mapping[str, int] | None = None,
+    settings: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Every claim about every training, pair and the study, and those about the theory.
 
@@ -111,6 +117,8 @@ def claims_table(
         Of the theory, with the columns check, statement, value, bound: each holds up to the bound.
     test_images
         How many each data set has. Gains in test accuracy are undecided where it isn't known.
+    settings
+        What was set for each run (`read_runs`); without it, or where nothing is varied, no claim is about a setting.
 
     Returns
     -------
@@ -126,6 +134,13 @@ def claims_table(
         for claim in claims
         for scope, rows in scopes_of(table[table.loss.isin(claim.losses)] if claim.losses else table)
     ]
+    if settings is not None:
+        verdicts += [
+            claim.judge(scope, rows)
+            for setting, claims in SETTING_CLAIMS.items()
+            for scope, rows in _along(setting, table, settings)
+            for claim in claims
+        ]
     if checks is not None:
         verdicts += [_judge_check(check) for check in checks.itertuples()]
     return pd.DataFrame(verdicts, columns=COLUMNS)
@@ -155,9 +170,9 @@ def _trainings(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def _pairs(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    for (dataset, name), rows in table.groupby(["dataset", table.network.map(family)]):
+    for (dataset, name, variant), rows in table.groupby(["dataset", table.network.map(family), "variant"]):
         if {"mse", "ce"} <= set(rows.loss):
-            yield f"{dataset}-{name}", rows
+            yield f"{dataset}-{name}{'' if variant == PLAIN else f'-{variant}'}", rows
 
 
 def _study(table: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
@@ -167,6 +182,18 @@ def _study(table: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
 def _data_sets(table: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
     """The study, where it has data sets enough to speak of an order."""
     return [("study", table)] if table.dataset.nunique() > 2 else []
+
+
+def _along(setting: str, table: pd.DataFrame, settings: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Of the trainings that differ in one setting alone the rows, with its value in the column `setting`."""
+    if setting not in varied(settings):
+        return
+    for shared, runs_of in along(settings, setting):
+        scope = "-".join(value for key, value in shared.items() if key in RunKey._fields)
+        others = [in_words(key, value) for key, value in shared.items() if key not in RunKey._fields]
+        rows = table.merge(runs_of.rename(columns={setting: "setting"})[[*RunKey._fields, "setting"]])
+        if len(rows):
+            yield ", ".join([scope, *others]), rows
 
 
 def over_seeds(of_run: Callable[[pd.DataFrame], float], **options: Any) -> Callable[[pd.DataFrame], Estimate]:
@@ -298,6 +325,19 @@ def over_trainings(study: pd.DataFrame, of_run: Callable[[pd.DataFrame], float],
     drawn = np.random.default_rng(0).choice(reached, (10_000, len(reached)))
     tail = (1 - _CONFIDENCE) / 2
     return Estimate(statistic(reached), *np.quantile(statistic(drawn, axis=1), [tail, 1 - tail]))
+
+
+def correlation_with_setting(trainings: pd.DataFrame, measure: str, split: str = "train") -> Estimate:
+    """Spearman's correlation of a setting and the last value of a measure: of medians over seeds, and of each seed."""
+    last = pd.DataFrame(
+        [(run.seed, rows.setting.iloc[0], _last(rows, measure, split)) for run, rows in runs(trainings)],
+        columns=["seed", "setting", "value"],
+    ).dropna()
+    medians = last.groupby("setting", as_index=False).value.median()
+    if len(medians) < 3:
+        return Estimate(math.nan, math.nan, math.nan)
+    of_seeds = [rows.setting.rank().corr(rows.value.rank()) for _, rows in last.groupby("seed")]
+    return Estimate(medians.setting.rank().corr(medians.value.rank()), np.min(of_seeds), np.max(of_seeds))
 
 
 def difficulty_correlation(study: pd.DataFrame) -> Estimate:
@@ -560,3 +600,63 @@ DATA_CLAIMS = tuple(
     )
     for loss in ("mse", "ce")
 )
+
+
+def _trend(claim: str, source: str, statement: str, paper: str, setting: str, measure: str, relation: str) -> Claim:
+    return Claim(
+        claim=claim,
+        source=source,
+        statement=statement,
+        paper=paper,
+        quantity=f"rank correlation of {in_words(setting)} and {measure} at the last epoch; range over the seeds",
+        measured=partial(correlation_with_setting, measure=measure),
+        relation=relation,
+        bound=0,
+    )
+
+
+# By the setting that they are about, named as in a grid.
+SETTING_CLAIMS = {
+    "weight_decay": (
+        _trend(
+            "decay-collapses-features",
+            "arXiv 2309.04644",
+            "The more weight decay, the less features of a class vary",
+            "collapse gets closer",
+            "weight_decay",
+            "nc1",
+            "<",
+        ),
+        _trend(
+            "decay-spreads-means",
+            "arXiv 2309.04644",
+            "The more weight decay, the nearer class means are to a simplex",
+            "collapse gets closer",
+            "weight_decay",
+            "max_angle_means",
+            "<",
+        ),
+    ),
+    "dataset.imbalance": (
+        _trend(
+            "minorities-collapse",
+            "arXiv 2101.12699",
+            "The rarer the minority classes, the smaller the angles between their classifiers",
+            "they coincide from a finite ratio on",
+            "dataset.imbalance",
+            "minority_cosine_classifier",
+            ">",
+        ),
+    ),
+    "network.bottleneck": (
+        _trend(
+            "features-make-room",
+            "arXiv 2310.05351",
+            "The more features, the nearer class means are to a simplex",
+            "a simplex needs C - 1 features; fewer leave another uniform frame",
+            "network.bottleneck",
+            "max_angle_means",
+            "<",
+        ),
+    ),
+}

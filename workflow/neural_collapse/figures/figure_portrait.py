@@ -1,5 +1,6 @@
 """Figure: a portrait of collapse (figure 1 of the papers): examples, class means and classifiers of three classes."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..config.names import parts_of_pair
 from ..errors import InputError
 from ..features.moments import Sample, read_snapshots
-from ..metrics.tables import title
+from ..metrics.tables import title, title_of_variant
 from .style import CLASS_MEANS, CLASSIFIERS, STYLE, THIRD
 
 READS = "features"
@@ -33,7 +35,16 @@ class Portrait(NamedTuple):
 
 
 def read(paths: Sequence[Path]) -> list[Portrait]:
-    """The samples of each training, of its first seed."""
+    """The samples of each training, of its first seed.
+
+    Raises
+    ------
+    InputError
+        Where a file is no such, or isn't named after its run.
+    """
+    for path in paths:
+        if not re.fullmatch(".+-.+-.+-seed[0-9]{1,19}", path.stem):
+            raise InputError(f"{path}: must be named after its run, such as mnist-vgg11-mse-seed0.safetensors.")
     first: dict[str, Path] = {}
     for path in sorted(paths, key=lambda path: int(path.stem.rpartition("-seed")[2])):
         first.setdefault(path.stem.rpartition("-seed")[0], path)
@@ -58,8 +69,10 @@ def draw(portraits: Sequence[Portrait]) -> Figure:
             for axes, place in zip(panels, shown, strict=False):
                 _draw_panel(axes, portrait.samples[epochs[place]])
                 axes.set_title(f"epoch {epochs[place]}")
-            dataset, *rest = portrait.run.split("-")
-            name = f"{title(dataset)}\n{', '.join(map(title, rest))}"
+            dataset, network, loss, variant = parts_of_pair(portrait.run)
+            name = "\n".join(
+                filter(None, [title(dataset), f"{title(network)}, {title(loss)}", title_of_variant(variant)])
+            )
             panels[0].text(-0.05, 0.5, name, transform=panels[0].transAxes, rotation=90, ha="right", va="center")
         handles = [
             Line2D([], [], color=".35", linestyle="", marker=".", markersize=3, label="examples"),

@@ -26,7 +26,19 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from ..errors import InputError, shortened
-from ..metrics.tables import DATASETS, FAMILIES, LOSSES, RunKey, family, order, runs, title, zero_error_epoch
+from ..metrics.tables import (
+    DATASETS,
+    FAMILIES,
+    LOSSES,
+    RunKey,
+    by_number,
+    family,
+    order,
+    runs,
+    title,
+    title_of_variant,
+    zero_error_epoch,
+)
 from ..storage import whole_file
 
 # The font comes with matplotlib, so a picture looks (and its bytes are) the same on every machine; type 42 embeds
@@ -64,6 +76,7 @@ STYLE = {
 _PAGE_WIDTH = 7.0  # inches: the text of a page of A4 or US letter
 _PANEL_WIDTH = 2.3
 _DOTS_PER_INCH = 200
+_MOST_BESIDE = 5  # panels of a single data set in a row
 
 # Of the palette that readers of every kind of colour vision tell apart (Okabe & Ito, as in seaborn's "colorblind").
 _BLUE, _ORANGE, _GREEN, _VERMILION, _PURPLE = "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc"
@@ -185,8 +198,12 @@ def draw_grid(
 
 def _draw_networks(table: pd.DataFrame, curves: Sequence[Curve], *, ylabel: str, log: bool, apart: bool) -> Figure:
     """Networks that were measured once each, side by side: a panel a data set, and with `apart` a loss."""
-    table = table.assign(block=table.loss if apart else "")
+    varied = [
+        f"{network} {title_of_variant(variant)}" for network, variant in zip(table.network, table.variant, strict=True)
+    ]
+    table = table.assign(network=[name.strip() for name in varied], block=table.loss if apart else "")
     cells = [cell for _, cell in table.groupby(["dataset", "block"], sort=False)]
+    cells = [cell for cell in cells if any(len(_rows(cell, drawn, log=log)) for drawn in curves)]
     cells.sort(key=lambda cell: (order(cell.dataset.iloc[0], DATASETS), order(cell.block.iloc[0], LOSSES)))
     with matplotlib.rc_context(STYLE):
         width = max(3.5, sum(0.9 + 0.35 * cell.network.nunique() for cell in cells))
@@ -206,7 +223,7 @@ def _draw_networks(table: pd.DataFrame, curves: Sequence[Curve], *, ylabel: str,
             crowded = max(map(len, names)) * len(names) > 24
             axes.set_xticks(range(len(names)), names, rotation=30 * crowded, ha="right" if crowded else "center")
             axes.set_xlim(-0.5, len(names) - 0.5)
-            _finish_values(axes, log=log)
+            finish_values(axes, log=log)
         figure.supylabel(ylabel, fontsize=STYLE["axes.labelsize"])
         _legend(figure, [replace(drawn, look=_point(drawn.look)) for drawn in curves], [], set())
     return figure
@@ -252,16 +269,21 @@ def _panels(table: pd.DataFrame, *, apart: bool) -> tuple[Figure, list[tuple[Axe
     table = table.assign(row=_row_labels(table), block=table.loss if apart else "")
     datasets = sorted(table.dataset.unique(), key=lambda name: order(name, DATASETS))
     blocks = sorted(table.block.unique(), key=lambda name: order(name, LOSSES))
-    labels = sorted(table.row.unique(), key=lambda name: (order(family(name), FAMILIES), name))
+    labels = sorted(
+        set(zip(table.row, table.variant, strict=True)),
+        key=lambda label: (order(family(label[0]), FAMILIES), label[0], by_number(label[1])),
+    )
+    groups = dict(list(table.groupby(["block", "row", "variant", "dataset"])))
     cells = [
-        [table[(table.dataset == dataset) & (table.row == row) & (table.block == block)] for dataset in datasets]
+        [groups.get((block, *label, dataset), table[:0]) for dataset in datasets]
         for block in blocks
-        for row in labels
+        for label in labels
     ]
     if len(datasets) == 1:
-        flat = [cell for [cell] in cells]
-        cells = [flat[start : start + len(labels)] for start in range(0, len(flat), len(labels))]
-        datasets = datasets * len(labels)
+        width = len(labels) if len(labels) <= _MOST_BESIDE else _MOST_BESIDE - 1
+        of_blocks = [cells[start : start + len(labels)] for start in range(0, len(cells), len(labels))]
+        cells = [[cell for [cell] in of[at : at + width]] for of in of_blocks for at in range(0, len(of), width)]
+        datasets = datasets * width
     cells = [row for row in cells if any(map(len, row))]
     height, width = len(cells), len(datasets)
     panel = min(_PANEL_WIDTH, _PAGE_WIDTH / width)
@@ -270,10 +292,15 @@ def _panels(table: pd.DataFrame, *, apart: bool) -> tuple[Figure, list[tuple[Axe
     grid = figure.subplots(height, width, sharex=one_end, sharey="row", squeeze=False)
     for axes, dataset in zip(grid[0], datasets, strict=True):
         axes.set_title(title(dataset))
-    panels = list(zip(grid.flat, [cell for row in cells for cell in row], strict=True))
+    panels: list[tuple[Axes, pd.DataFrame]] = []
+    for row, shown in zip(grid, cells, strict=True):
+        panels += zip(row, shown, strict=False)
+        for axes in row[len(shown) :]:
+            axes.set_visible(False)
     for axes, cell in panels:
         named = [shortened(_networks(cell), 30), *map(title, cell.block.unique())]
-        axes.set_title("\n".join(filter(None, [axes.get_title(), ", ".join(filter(None, named))])))
+        varied = [shortened(title_of_variant(variant), 30) for variant in cell.variant.unique()]
+        axes.set_title("\n".join(filter(None, [axes.get_title(), ", ".join(filter(None, named)), *varied])))
     return figure, panels
 
 
@@ -330,14 +357,14 @@ def _finish_panel(axes: Axes, cell: pd.DataFrame, *, log: bool) -> None:
     if len(cell):
         axes.set_xlim(0, max(1.02 * cell.epoch.max(), 1))
         axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
-    _finish_values(axes, log=log)
+    finish_values(axes, log=log)
     if not axes.lines:
         reason = "no value" if len(cell) else "no run"
         axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color=".5")
         axes.xaxis.set_visible(False)  # its numbers would mean nothing
 
 
-def _finish_values(axes: Axes, *, log: bool) -> None:
+def finish_values(axes: Axes, *, log: bool) -> None:
     if log:
         axes.set_yscale("log")
         low, high = axes.get_ylim()

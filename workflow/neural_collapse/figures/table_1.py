@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ..metrics.tables import RunKey, curve, runs, title, zero_error_epoch
+from ..metrics.tables import RunKey, curve, runs, title, title_of_variant, zero_error_epoch
 
 # Han, Papyan & Donoho (2022), Table 1: test accuracy in % at the first epoch of zero train error, and at the last.
 PAPER_TABLE_1 = {
@@ -30,6 +30,7 @@ PAPER_TABLE_1 = {
 _HEADINGS = {
     "dataset": "data set",
     "network": "network",
+    "variant": "variant",
     "seed": "seed",
     "epoch_of_99_9_percent": "epoch of 99.9 % train accuracy",
     "at_99_9_percent": "test accuracy there",
@@ -66,6 +67,7 @@ def _row(run: RunKey, rows: pd.DataFrame) -> dict:
     return {
         "dataset": run.dataset,
         "network": run.network,
+        "variant": title_of_variant(run.variant) or None,
         "seed": run.seed,
         "epoch_of_99_9_percent": near,
         "at_99_9_percent": at_near,

@@ -23,12 +23,20 @@ from .decomposition import (
     regularised_snr,
     snr_spectrum,
 )
-from .pairs import class_distance_normalised_variances, etf_error, frame_measures, one_vs_rest_distances
+from .pairs import (
+    class_distance_normalised_variances,
+    etf_error,
+    frame_measures,
+    minority_cosine,
+    one_vs_rest_distances,
+)
 
 # What is measured of the features that batch norm in train mode makes, beside NC1.
 _OF_BATCHES = ("loss", "loss_ls", "loss_nc1", "loss_nc23", "loss_perp", "classifier_distance")
 
 _OF_LAYERS = ("nc1", "ncc_mismatch", "etf_error_means", "cdnv")
+
+_IMBALANCED = 2  # times as many examples in one class as in another make minority classes
 
 _LISTED = 100  # singular values of the signal-to-noise matrix at most, and classes of a one-vs-rest distance
 
@@ -57,6 +65,9 @@ def collapse_measures(
     `snr_rank`              rank of Sigma_W, where `snr_unseen` is the share of Tr Sigma_B in its null space
     `nc1__sample_weighted`, ...  where the classes' counts differ: all that weighs classes, with each weighing as many
                             examples as it has, as in a loss that is a mean over examples
+    `minority_cosine_means`, `minority_cosine_classifier`
+                            where a class has at least twice another's examples: `minority_cosine` of the m_c, and of
+                            the rows of W
 
     Every sum is centred and in float64. Takes three passes over the features, five where the classes' counts differ,
     and beside them the memory of three P x P matrices, or four where features don't vary in some direction and lambda
@@ -88,7 +99,9 @@ def collapse_measures(
     measures |= example_measures(features, labels, moments.class_means, weight, bias)
     counts = np.bincount(labels)
     if counts.min() < counts.max():
+        class_means = moments.class_means
         del moments
+        measures |= _minority_measures(counts, class_means, weight)
         moments = class_moments(features, labels, classes, "sample")
         weighted = _mean_measures(moments) | _snr_measures(moments)
         if weight is not None:
@@ -165,7 +178,12 @@ def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> 
                             (`regularised_snr`); `snr_regularised_ratio`, the least over the greatest
     `nc1__batch_statistics`, ...  "mse" only: NC1 and the terms of the loss, of the train split as batch norm in train
                             mode makes it, where `extract-features` was asked for that
+    `loss__sample_weighted`  other losses only, where the classes' counts differ: the mean over all examples
+    `error__noisy`, `error__noisy_true`, `error__clean`
+                            train split only, of data with `label_noise`: the error on examples whose label is wrong,
+                            against that label and against the true one, and on all others
     `law_residual`          "mse" only: |L_LS of that spectrum / `loss_ls` - 1|, which is rounding
+    `minority_cosine_means`, `minority_cosine_classifier`  train split only: as for `collapse_measures`
     `nc1__train_means`      test split only: NC1 with both covariances about the class means of the train split
     `snr_1`, ..., `snr_rank`, `snr_unseen`  as for `collapse_measures`
     `nc1__LAYER`, `ncc_mismatch__LAYER`, `etf_error_means__LAYER`, `cdnv__LAYER`
@@ -173,13 +191,18 @@ def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> 
     """
     moments, weight = snapshot.moments, snapshot.weight
     measures = snapshot.examples | geometry_measures(moments, weight, snapshot.bias) | _snr_measures(moments)
-    if snapshot.train_means is not None:
+    if snapshot.train_means is None:
+        measures |= _minority_measures(snapshot.class_counts, moments.class_means, weight)
+    else:
         measures["nc1__train_means"] = variability_collapse(moments, snapshot.train_means)
     for name, layer in snapshot.layers.items():
         of_layer = _mean_measures(layer.moments) | {"ncc_mismatch": layer.ncc_mismatch}
         measures |= {f"{measure}__{name}": of_layer[measure] for measure in _OF_LAYERS}
     if loss != "mse":
-        return measures | {"loss": float(snapshot.class_losses.mean())}
+        measures["loss"] = float(snapshot.class_losses.mean())
+        if snapshot.class_counts.min() < snapshot.class_counts.max():
+            measures["loss__sample_weighted"] = float(np.average(snapshot.class_losses, weights=snapshot.class_counts))
+        return measures
     weight_decay_lambda = len(weight) * weight_decay / 2
     terms = decompose_loss(moments, weight, snapshot.bias, weight_decay_lambda)
     half = decompose_loss(moments, weight, snapshot.bias, weight_decay / 2)
@@ -192,6 +215,14 @@ def snapshot_measures(snapshot: Snapshot, *, loss: str, weight_decay: float) -> 
     if snapshot.bias is not None:  # without one, L_LS is that of another classifier
         measures |= _regularised_measures(moments, weight_decay_lambda, terms["loss_ls"])
     return measures
+
+
+def _minority_measures(counts: np.ndarray, class_means: np.ndarray, weight: np.ndarray | None) -> dict[str, float]:
+    if counts.max() < _IMBALANCED * counts.min():
+        return {}
+    vectors = {"means": class_means - class_means.mean(0)} | ({} if weight is None else {"classifier": weight})
+    cosines = {f"minority_cosine_{of}": minority_cosine(rows, counts) for of, rows in vectors.items()}
+    return {name: value for name, value in cosines.items() if not np.isnan(value)}
 
 
 def _regularised_measures(moments: Moments, weight_decay_lambda: float, loss_ls: float) -> dict[str, float]:

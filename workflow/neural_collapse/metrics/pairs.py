@@ -73,6 +73,19 @@ def frame_measures(vectors: np.ndarray, of: str) -> dict[str, float]:
     }
 
 
+def minority_cosine(vectors: np.ndarray, counts: np.ndarray) -> float:
+    """Avg of cos(v_c, v_c') over c != c' among minority classes, of vectors (C, P) and the classes' counts (C,).
+
+    Minority classes have fewer examples than the geometric mean of the most and the least. 1 is minority collapse (Fang
+    et al., arXiv 2101.12699), -1/(C-1) what a simplex equiangular tight frame has. NaN of fewer than two of them.
+    """
+    rare = vectors[counts < np.sqrt(counts.max() * float(counts.min()))]
+    if len(rare) < 2:
+        return np.nan
+    directions = rare / np.linalg.norm(rare, axis=1)[:, None]
+    return float((np.sum(directions.sum(0) ** 2) - len(rare)) / (len(rare) * (len(rare) - 1)))
+
+
 def class_distance_normalised_variances(means: np.ndarray, variances: np.ndarray) -> np.ndarray:
     """For each class c, Avg over c' != c of (v_c + v_c')/(2 ‖mu_c - mu_c'‖²), (C,)."""
     lengths = np.linalg.norm(means, axis=1)

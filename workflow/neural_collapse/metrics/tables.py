@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..config.names import PLAIN, pair_name
 from ..errors import InputError
 from ..storage import write_csv
 
@@ -24,18 +25,26 @@ class RunKey(NamedTuple):
     dataset: str
     network: str
     loss: str
+    variant: str
     seed: int
 
     @property
     def pair(self) -> str:
         """The run without its seed."""
-        return f"{self.dataset}-{self.network}-{self.loss}"
+        return pair_name(self.dataset, self.network, self.loss, self.variant)
 
     def __str__(self) -> str:
         return f"{self.pair}-seed{self.seed}"
 
 
 COLUMNS = [*RunKey._fields, "epoch", "split", "measure", "value"]
+
+# Of simulated systems.
+SYSTEM_COLUMNS = ["system", "classes", "examples_per_class", "features", "law", "time", "measure", "value"]
+_NUMBERS = dict.fromkeys(("seed", "epoch", "classes", "examples_per_class", "features"), "int64") | {
+    "time": "float64",
+    "value": "float64",
+}
 
 # The data set, network or loss that nobody named: printed as nothing.
 UNKNOWN = "unknown"
@@ -60,6 +69,7 @@ _TITLES = {
     "mse": "MSE",
     "ce": "CE",
     "scaled_mse": "scaled MSE",
+    "label_smoothing": "label smoothing",
     UNKNOWN: "",
 }
 
@@ -96,7 +106,7 @@ def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
     InputError
         Where a file is missing, is no such table, or where two files give a value for the same thing.
     """
-    table = pd.concat([_read_table(path) for path in paths], ignore_index=True)
+    table = pd.concat([_read_tidy(path, COLUMNS, "epoch") for path in paths], ignore_index=True)
     _check_once(table)
     return table.sort_values(COLUMNS[:-1], ignore_index=True)
 
@@ -111,31 +121,27 @@ def _check_once(table: pd.DataFrame) -> None:
         )
 
 
-def _read_table(path: str | Path) -> pd.DataFrame:
-    types = dict.fromkeys(COLUMNS, str) | {"seed": "int64", "epoch": "int64", "value": "float64"}
+def _read_tidy(path: str | Path, columns: list[str], along: str) -> pd.DataFrame:
+    types = {column: _NUMBERS.get(column, str) for column in columns}
     # A network may be named "null".
-    table = read_csv(path, dtype=types, keep_default_na=False, na_values={"value": ["nan"]})
-    absent = [column for column in COLUMNS if column not in table]
-    if absent:
-        raise InputError(f"{path}: no {','.join(absent)}; the columns of a table of measures are {','.join(COLUMNS)}.")
-    _check_whole(path, table)
-    return table[COLUMNS]
+    table = read_csv(path, columns, dtype=types, keep_default_na=False, na_values={"value": ["nan"]})
+    _check_whole(path, table, columns[: columns.index(along)], along)
+    return table[columns]
 
 
-def _check_whole(path: str | Path, table: pd.DataFrame) -> None:
-    """Raise InputError where a measure lacks an epoch that others of the same run and split have.
+def _check_whole(path: str | Path, table: pd.DataFrame, kinds: list[str], along: str) -> None:
+    """Raise InputError where a measure lacks an epoch (or time) that others of the same kind and split have.
 
     A variant (`robustness__minimum`) may be too dear for every epoch.
     """
     table = table[~table.measure.str.contains("__")]
-    kinds = [*RunKey._fields, "split"]
-    epochs = table.groupby(kinds, sort=False).epoch.transform("nunique")
-    short = table[table.groupby([*kinds, "measure"], sort=False).epoch.transform("nunique") < epochs]
+    kinds = [*kinds, *table.columns.intersection(["split"])]
+    present = table.groupby(kinds, sort=False)[along].transform("nunique")
+    short = table[table.groupby([*kinds, "measure"], sort=False)[along].transform("nunique") < present]
     if not short.empty:
-        first = short.iloc[0]
         raise InputError(
-            f"{path}: {first.measure} ({first.split}) is not there for every measured epoch; the file is damaged, make "
-            "it again."
+            f"{path}: {short.iloc[0].measure} ({short.iloc[0][kinds[-1]]}) is not there for every {along}; the file is "
+            "damaged, make it again."
         )
 
 
@@ -178,7 +184,8 @@ def tidy(table: pd.DataFrame) -> pd.DataFrame:
         In one sentence, where a column holds what it can't.
     """
     table = table.rename(columns=lambda name: str(name).strip())
-    absent = dict.fromkeys(("dataset", "network", "loss"), UNKNOWN) | {"seed": 0, "epoch": 0, "split": "train"}
+    unknown = dict.fromkeys(("dataset", "network", "loss"), UNKNOWN)
+    absent: dict[str, str | int] = {**unknown, "variant": PLAIN, "seed": 0, "epoch": 0, "split": "train"}
     if "measure" not in table or "value" not in table:
         # `loss` may be the name of the loss, or its value.
         keys = [name for name in absent if name in table and not (name == "loss" and _is_number(table[name]))]
@@ -199,12 +206,14 @@ def tidy(table: pd.DataFrame) -> pd.DataFrame:
         if name == "value" and (numbers.isna() & table[name].notna()).any():
             raise InputError("the column value holds what is no number.")
         table[name] = numbers.astype("float64" if name == "value" else "int64")
-    if table[["dataset", "network", "loss", "measure"]].isna().any(axis=None):
-        raise InputError("a row lacks its dataset, network, loss or measure; leave the whole column out, or fill it.")
+    text = dict.fromkeys(("dataset", "network", "loss", "variant", "split", "measure"), str)
+    if table[["dataset", "network", "loss", "variant", "measure"]].isna().any(axis=None):
+        raise InputError(
+            "a row lacks its dataset, network, loss, variant or measure; leave the whole column out, or fill it."
+        )
     table["split"] = table["split"].replace({"val": "test", "valid": "test", "validation": "test"})
     if not set(table["split"]) <= {"train", "test"}:
         raise InputError(f"split must be train or test, found {', '.join(map(str, table['split'].unique()[:5]))}.")
-    text = dict.fromkeys(("dataset", "network", "loss", "split", "measure"), str)
     return table.dropna(subset="value").astype(text)
 
 
@@ -213,17 +222,28 @@ def _is_number(column: pd.Series) -> bool:
 
 
 def read_systems(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Read tables of simulated systems (the theory layer), whose columns are their own, and put them together."""
-    return pd.concat([read_csv(path) for path in paths], ignore_index=True)
+    """Read tables of simulated systems (the theory layer) and put them together.
+
+    Raises
+    ------
+    InputError
+        Where a file is missing or no such table, or where a value is given twice.
+    """
+    table = pd.concat([_read_tidy(path, SYSTEM_COLUMNS, "time") for path in paths], ignore_index=True)
+    if (twice := table.duplicated(SYSTEM_COLUMNS[:-1])).any():
+        first = table[twice].iloc[0]
+        raise InputError(f"{first.system}: {first.measure} of time {first.time:g} is given twice; name each once.")
+    return table
 
 
 def read_checks(path: str | Path) -> pd.DataFrame:
     """Read the checks of the theory: a row each, with the columns check, statement, value, bound."""
-    return read_csv(path, dtype={"check": str, "statement": str, "value": "float64", "bound": "float64"})
+    types = {"check": str, "statement": str, "value": "float64", "bound": "float64"}
+    return read_csv(path, list(types), dtype=types)
 
 
-def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
-    """Read a table of `write_csv`; raises InputError where it is missing or damaged.
+def read_csv(path: str | Path, columns: Iterable[str] = (), **options: Any) -> pd.DataFrame:
+    """Read a table of `write_csv`; raises InputError where it is missing, damaged or lacks one of `columns`.
 
     Since pandas 3.1, a float is read back as the very float64 that was written.
     """
@@ -246,6 +266,8 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
     for number, row in enumerate(rows, 2):
         if len(row) != len(header) or "" in row:
             raise InputError(f"{path}: row {number} lacks a value; the file is damaged, make it again.")
+    if absent := [column for column in columns if column not in table]:
+        raise InputError(f"{path}: no {','.join(absent)}; the columns of such a table are {','.join(columns)}.")
     return table
 
 
@@ -262,8 +284,15 @@ def _in_paper_order(run: RunKey) -> tuple[object, ...]:
         order(family(run.network), FAMILIES),
         run.network,
         order(run.loss, LOSSES),
+        by_number(run.variant),
         run.seed,
     )
+
+
+def by_number(variant: str) -> list[tuple[str, float]]:
+    """A sort key: by words, and numbers by their value; a training that is no variant comes first."""
+    parts = re.findall(r"([^0-9]*)([0-9]+(?:\.[0-9]+)?)?", "" if variant == PLAIN else variant)
+    return [(word, float(number or -1)) for word, number in parts]
 
 
 def order(name: str, known: tuple[str, ...]) -> tuple[int, str]:
@@ -280,6 +309,11 @@ def title(name: str) -> str:
     """A data set's, network's or loss's name as the papers print it: `ResNet18` for `resnet18`."""
     stem = family(name)
     return _TITLES.get(name, _TITLES.get(stem, stem) + name[len(stem) :])
+
+
+def title_of_variant(variant: str) -> str:
+    """A variant in words, nothing for a training that is none: `weight decay 0.005` for `weight_decay_0.005`."""
+    return "" if variant == PLAIN else variant.replace("_", " ")
 
 
 def curve(run: pd.DataFrame, measure: str, split: str = "train") -> pd.Series:

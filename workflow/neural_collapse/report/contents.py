@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..figures.claims import share_at_end
-from ..metrics.tables import RunKey, curve, runs, title, zero_error_epoch
+from ..metrics.tables import RunKey, curve, runs, title, title_of_variant, zero_error_epoch
 
 # Known measures by what they are about, and what a reader calls them; others come last, by name.
 MEASURES = {
@@ -91,7 +91,8 @@ def between(values: Iterable[float], unit: str = "") -> str:
 
 def name_of(run: RunKey) -> str:
     """A training as a reader calls it, without its seed."""
-    return f"{title(run.dataset)}, {title(run.network)}, {title(run.loss)}"
+    parts = (title(run.dataset), title(run.network), title(run.loss), title_of_variant(run.variant))
+    return ", ".join(filter(None, parts))
 
 
 def trainings(table: pd.DataFrame) -> dict[str, list[tuple[RunKey, pd.DataFrame]]]:

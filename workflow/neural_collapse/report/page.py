@@ -17,7 +17,7 @@ from .. import __version__
 from ..config.declarations import known_figures, literals
 from ..errors import InputError
 from ..figures.table_1 import PAPER_TABLE_1, accuracy_table
-from ..metrics.tables import DATASETS, order, title
+from ..metrics.tables import DATASETS, RunKey, order, title, title_of_variant
 from . import contents
 
 _HERE = Path(__file__).parent
@@ -54,6 +54,7 @@ def render(
     beside: Path | None = None,
     portrait: Mapping[str, Any] | None = None,
     about: Mapping[str, Any] | None = None,
+    settings: pd.DataFrame | None = None,
     jobs: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The page as HTML, the same for the same contents.
@@ -71,16 +72,18 @@ def render(
     portrait
         What `figures.figure_portrait.frames` gives, for the animation.
     about
-        `study`, `description`, `settings` (by run), `commit`; whatever is known.
+        `study`, `description`, `commit`; whatever is known.
+    settings
+        What was set for each run (`read_runs`).
     jobs
         Records of how files were made: `outputs` (paths) and `ran_with` (versions and device).
     """
     figures = sorted((_figure(path, table, beside) for path in pictures), key=lambda figure: figure["order"])
     data = {"curves": contents.curves(table), "portrait": portrait}
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True)
-    environment.filters |= {"number": contents.number, "training": lambda name: ", ".join(map(title, name.split("-")))}
+    environment.filters |= {"number": contents.number, "training": _scope}
     return environment.get_template("page.html.j2").render(
-        about={"study": "", "description": "", "settings": {}, "commit": "", **(about or {})},
+        about={"study": "", "description": "", "commit": "", **(about or {})},
         sentences=contents.sentences(table, claims, cards),
         parts=contents.parts(claims),
         last_epochs=contents.last_epochs(table),
@@ -94,6 +97,7 @@ def render(
         checks=[] if checks is None else checks.to_dict("records"),
         collapse=prose(_read("collapse.rst")),
         theory=prose(_read("theory.rst")),
+        settings=[] if settings is None else _settings(settings),
         provenance=_provenance(jobs),
         files=_files(beside),
         data=_json(data),
@@ -104,6 +108,20 @@ def render(
         portrait=portrait,
         version=__version__,
     )
+
+
+def _scope(name: str) -> str:
+    """What a claim is about, such as a training, as a reader calls it."""
+    parts = name.split("-")
+    return ", ".join([*map(title, parts[:3]), *map(title_of_variant, parts[3:])])
+
+
+def _settings(settings: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row a run: its name, and every setting that some run has."""
+    names = [str(RunKey(*key)) for key in settings[list(RunKey._fields)].itertuples(index=False)]
+    shown = settings.drop(columns=list(RunKey._fields)).dropna(axis="columns", how="all").fillna("")
+    shown.columns = [name.replace("_", " ") for name in shown]
+    return shown.assign(run=names)[["run", *shown.columns]].to_dict("records")
 
 
 def prose(text: str) -> str:

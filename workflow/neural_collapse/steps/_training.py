@@ -14,6 +14,7 @@ from ..config.checks import check_schedule, check_setting
 from ..config.settings import TrainingSettings, training_schema
 from ..data.dataset import read_dataset
 from ..device import keep_freed_memory, prepare_device
+from ..storage import read_json
 from ..train.resume import WorkingFolder, locked
 from ..train.training import EpochRecord, Training
 from ._options import key_value, setting
@@ -48,6 +49,29 @@ def training_arguments(parser: argparse.ArgumentParser) -> None:
     stop_argument(parser)
 
 
+def learning_rate_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags of which one gives the learning rate."""
+    rate = parser.add_mutually_exclusive_group(required=True)
+    rate.add_argument("--learning-rate", type=float, help="the learning rate before any drop")
+    rate.add_argument("--learning-rate-from", type=Path, metavar="CHOICE", help="a file of `choose-learning-rate`")
+
+
+def given_learning_rates(options: argparse.Namespace) -> list[float]:
+    """The rate that the flags give, or those of the choice that they name.
+
+    Raises
+    ------
+    InputError
+        Where that is no choice.
+    """
+    if options.learning_rate is not None:
+        return [options.learning_rate]
+    kind = "a file of `choose-learning-rate`"
+    rates = read_json(options.learning_rate_from, kind, "learning_rates")["learning_rates"]
+    check_setting(f"{options.learning_rate_from}: learning_rates", rates, _RATES)
+    return rates
+
+
 def _options_argument(parser: argparse.ArgumentParser, flag: str, words: str) -> None:
     parser.add_argument(flag, nargs="*", default=[], type=key_value, metavar="KEY=VALUE", help=words)
 
@@ -68,6 +92,7 @@ def _boolean(text: str) -> bool:
     return text.lower() == "true"
 
 
+_RATES = {"type": "array", "minItems": 1, "items": {"type": "number", "exclusiveMinimum": 0}}
 _TYPES = {"integer": int, "number": float, "string": str, "boolean": _boolean}
 
 

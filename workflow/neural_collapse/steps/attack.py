@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from ..config.names import PLAIN
 from ..data.dataset import Dataset, read_dataset, standardise
 from ..device import prepare_device
 from ..metrics.adversarial import choose_images, deepfool, least_perturbations, nearest_other, perturbation_sizes
@@ -29,7 +30,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoints", required=True, nargs="+", type=Path, help="the networks of one run")
     parser.add_argument("--dataset", required=True, type=setting("name"), help="for the table: the run's data set, ...")
     parser.add_argument("--network", required=True, type=setting("name"), help="... its network, ...")
-    parser.add_argument("--loss", required=True, type=setting("name"), help="... and its loss")
+    parser.add_argument("--loss", required=True, type=setting("name"), help="... its loss, ...")
+    parser.add_argument("--variant", default=PLAIN, type=setting("variant"), help="... and its variant, if any")
     parser.add_argument(
         "--seed", required=True, type=setting("seed"), help="the run's seed, which also chooses the images"
     )
@@ -64,7 +66,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     with stop_requests(options.stop_with_parent) as check:
-        run = RunKey(options.dataset, options.network, options.loss, options.seed)
+        run = RunKey(options.dataset, options.network, options.loss, options.variant, options.seed)
         values = _attack_all(options, check)
         check()  # a newer attack may have written the output since
         write_measures(options.output, run, values)

@@ -1,4 +1,4 @@
-"""Choose the learning rate of a sweep: the best test accuracy at the last epoch wins, of equals the smallest rate."""
+"""Choose learning rates of a sweep: the best test accuracies at the last epoch win, of equals the smallest rates."""
 
 import argparse
 import math
@@ -12,39 +12,56 @@ from ..storage import write_json
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("rates", nargs="+", type=Path, metavar="RATE.csv", help="the files of `try-learning-rate`")
+    parser.add_argument("trials", nargs="+", type=Path, metavar="TRIAL", help="the files of `try-learning-rate`")
+    parser.add_argument(
+        "--keep",
+        type=int,
+        default=1,
+        help="how many go on, where as many have not diverged (default: %(default)s)",
+    )
     parser.add_argument("--output", required=True, type=Path, help="the choice (JSON)")
 
 
 def run(options: argparse.Namespace) -> None:
-    ends = pd.concat([_last_epoch(path) for path in options.rates]).sort_values("learning_rate")
-    finished = ends[~ends.diverged]
-    if finished.empty:
+    if options.keep < 1:
+        raise InputError(f"--keep: must be at least 1, found {options.keep}.")
+    ends = pd.concat([_last_epoch(path) for path in options.trials]).sort_values("learning_rate")
+    if ends.diverged.all():
         raise InputError(f"every learning rate diverged, from {ends.learning_rate.min():g} on; try smaller ones.")
-    best = finished.sort_values(["test_error", "learning_rate"]).iloc[0]
-    write_json(
-        options.output,
+    trials = [
         {
-            "learning_rate": float(best.learning_rate),
-            "test_accuracy": 1 - float(best.test_error),
-            "diverged": ends.learning_rate[ends.diverged].tolist(),
-        },
-    )
+            "learning_rate": trial.learning_rate,
+            "epochs": trial.epochs,
+            "test_accuracy": None if trial.diverged else 1 - trial.test_error,
+        }
+        for trial in ends.itertuples()
+    ]
+    kept = kept_learning_rates(ends, options.keep)
+    write_json(options.output, {"learning_rates": kept, "trials": trials})
+
+
+def kept_learning_rates(ends: pd.DataFrame, count: int) -> list[float]:
+    """The best of the rates that did not diverge, at most `count` and ascending, by the last epochs of their trials."""
+    best = ends[~ends.diverged].sort_values(["test_error", "learning_rate"])
+    return sorted(best.learning_rate[:count].tolist())
 
 
 def _last_epoch(path: Path) -> pd.DataFrame:
-    table, columns = read_csv(path), ["learning_rate", "test_error", "diverged"]
+    """The last row of a trial; none of one for which no rate was left."""
+    table, columns = read_csv(path), ["learning_rate", "epochs", "epoch", "test_error", "diverged"]
     last = table[columns].tail(1) if set(columns) <= set(table) else table.head(0)
     if last.empty or not _is_result(*last.iloc[0]):
         raise InputError(
             f"{path}: not a file of `try-learning-rate`, which has a row an epoch; make it with that step."
         )
-    return last
+    return last[last.epoch > 0]
 
 
-def _is_result(learning_rate: object, test_error: object, diverged: object) -> bool:
+def _is_result(learning_rate: object, epochs: object, epoch: object, test_error: object, diverged: object) -> bool:
     try:
-        finite = math.isfinite(learning_rate) and learning_rate > 0
-        return finite and diverged in (True, False) and bool(diverged or 0 <= test_error <= 1)
+        if epoch == 0:
+            return epochs > 0 and not diverged
+        finite = math.isfinite(learning_rate) and learning_rate > 0 and 0 < epoch <= epochs
+        return finite and diverged in (True, False) and bool(diverged or (epoch == epochs and 0 <= test_error <= 1))
     except TypeError:  # not numbers
         return False

@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 
 from ..config.checks import read_config
-from ..config.runs import load_study
-from ..plan import Cost, check_networks, plan
+from ..config.runs import Study, load_study
+from ..plan import Cost, check_networks, plan, sweep_cost
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,8 @@ def run(options: argparse.Namespace) -> None:
     if options.check:
         check_networks(study, Path("results") / study.name)
         return
-    costs = plan(study, options.config.parent / "results" / study.name)
+    results = options.config.parent / "results" / study.name
+    costs = plan(study, results)
     costs.append(
         Cost(
             "total",
@@ -39,11 +40,10 @@ def run(options: argparse.Namespace) -> None:
     )
     print(f"study {study.name}: {len(study.runs)} runs, each measured at {study.measured_epochs} epochs")
     if study.swept:
-        tried = len(study.sweep_rates)
-        print(f"A sweep tries {tried} learning rates for {len(study.swept)} combinations of data, network and loss.")
+        print(_of_sweeps(study, results, options.tflops))
     print(f"\n{'layer':<10}{'jobs':>6}{'arithmetic':>14}{'GPU-hours':>11}{'disk':>10}")
     for cost in costs:
-        hours = _hours(cost.flops / (options.tflops * 1e12 * 3600))
+        hours = _hours(cost, options.tflops)
         row = f"{cost.layer:<10}{cost.jobs:>6}{_scaled(cost.flops, 'FLOP'):>14}{hours:>11}{_scaled(cost.disk, 'B'):>10}"
         print(row.rstrip())
     print(
@@ -59,8 +59,20 @@ def _positive(text: str) -> float:
     return value
 
 
-def _hours(value: float) -> str:
+def _of_sweeps(study: Study, results: Path, tflops: float) -> str:
+    """What the sweeps try, and what they would take by the other method."""
+    rounds = ", then the best ".join(map(str, study.sweep.rounds))
+    other = {"full": "halving", "halving": "full"}[study.sweep.method]
+    hours = _hours(sweep_cost(study, results, other), tflops)
+    return (
+        f"Sweeps ({study.sweep.method}) for {len(study.swept)} combinations of data, network and loss try {rounds} "
+        f"learning rates.\nWith `sweep: {{method: {other}}}` they would take {hours or 0} GPU-hours."
+    )
+
+
+def _hours(cost: Cost, tflops: float) -> str:
     """Hours with two decimals; nothing for 0."""
+    value = cost.flops / (tflops * 1e12 * 3600)
     if not value:
         return ""
     return f"{value:.2f}" if value >= 0.01 else "<0.01"

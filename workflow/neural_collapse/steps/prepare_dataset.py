@@ -41,6 +41,33 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--padding", required=True, type=setting("dataset", "padding"), help="pixels of zeros around every image"
     )
+    parser.add_argument(
+        "--left-out-classes",
+        nargs="+",
+        type=int,
+        default=[],
+        metavar="CLASS",
+        help="numbers of the classes to take out",
+    )
+    parser.add_argument(
+        "--imbalance",
+        type=setting("dataset", "imbalance"),
+        metavar="RATIO",
+        help="of the train examples of the first class to those of the last",
+    )
+    parser.add_argument(
+        "--imbalance-profile",
+        type=setting("dataset", "imbalance_profile"),
+        default="long_tailed",
+        metavar="long_tailed|step",
+        help="how the classes' train examples fall (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--label-noise",
+        type=setting("dataset", "label_noise"),
+        metavar="SHARE",
+        help="of the train labels, to be replaced by other classes",
+    )
     parser.add_argument("--seed", required=True, type=setting("seed"), help="decides which train examples are kept")
     parser.add_argument(
         "--name", required=True, type=setting("name"), help="the data set's name in every table and figure"
@@ -71,6 +98,10 @@ def _prepare(options: argparse.Namespace) -> None:
         resize=options.resize,
         padding=options.padding,
         seed=options.seed,
+        left_out_classes=options.left_out_classes,
+        imbalance=options.imbalance,
+        imbalance_profile=options.imbalance_profile,
+        label_noise=options.label_noise,
     )
     with whole_file(options.output) as temporary:
         write_dataset(temporary, dataset)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..figures.claims import COLUMNS, claims_table
+from ..metrics.settings import read_runs
 from ..metrics.tables import read_checks, read_csv, read_tables
 from ..report.page import render
 from ..storage import read_json, whole_file
@@ -21,7 +22,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checks", type=Path, metavar="FILE.csv", help="checks of the theory")
     parser.add_argument("--cards", nargs="*", default=[], type=Path, metavar="FILE.json", help="of the data sets")
     parser.add_argument("--portrait", type=Path, metavar="FILE.json", help="the frames of the moving portrait")
-    parser.add_argument("--about", type=_table, default={}, metavar="JSON", help="study, description, settings, commit")
+    parser.add_argument("--about", type=_table, default={}, metavar="JSON", help="study, description, commit")
+    parser.add_argument("--runs", type=Path, metavar="TABLE", help="what was set for each run, of `list-runs`")
     parser.add_argument("--records", nargs="*", default=[], type=Path, metavar="FOLDER", help="of how files were made")
 
 
@@ -29,12 +31,13 @@ def run(options: argparse.Namespace) -> None:
     table = read_tables(options.tables)
     checks = read_checks(options.checks) if options.checks else None
     cards = read_cards(options.cards, "classes", "train_per_class")
+    settings = read_runs(options.runs) if options.runs else None
     if options.claims:
         claims = read_csv(options.claims)
         if list(claims) != COLUMNS:
             raise InputError(f"{options.claims}: not a table of claims, whose columns are {','.join(COLUMNS)}.")
     else:
-        claims = claims_table(table, checks=checks, test_images=test_images(cards))
+        claims = claims_table(table, checks=checks, test_images=test_images(cards), settings=settings)
     page = render(
         table,
         claims=claims,
@@ -44,6 +47,7 @@ def run(options: argparse.Namespace) -> None:
         beside=options.output.parent,
         portrait=read_json(options.portrait, "the frames of a portrait", "runs") if options.portrait else None,
         about=options.about,
+        settings=settings,
         jobs=list(_jobs(options.records)),
     )
     with whole_file(options.output) as temporary:

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError
 from ..metrics.decomposition import least_squares_classifier
+from ..metrics.tables import SYSTEM_COLUMNS
 from ..storage import write_csv
 from ..theory.central_path import (
     LAWS,
@@ -34,7 +34,6 @@ from ..theory.central_path import (
 )
 from ._options import setting
 
-COLUMNS = ["system", "classes", "examples_per_class", "features", "law", "time", "measure", "value"]
 _TIMES = 31
 # Without renormalisation omega grows exponentially: beyond this factor there is nothing more to see.
 _LARGEST_GROWTH = 1e4
@@ -44,19 +43,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes", required=True, type=setting("system", "classes"), help="C")
     parser.add_argument("--examples-per-class", required=True, type=setting("system", "examples_per_class"), help="N")
     parser.add_argument("--features", required=True, type=setting("system", "features"), help="P, at least C - 1")
-    parser.add_argument("--spectrum", required=True, nargs="+", type=float, metavar="OMEGA", help="C - 1, at time 0")
-    parser.add_argument("--horizon", required=True, type=float, help="the time at which the simulation ends")
-    parser.add_argument("--seed", required=True, type=int, help="decides the orientation of the features at time 0")
+    parser.add_argument(
+        "--spectrum", required=True, nargs="+", type=setting("singular_value"), metavar="OMEGA", help="C - 1, at time 0"
+    )
+    parser.add_argument(
+        "--horizon", required=True, type=setting("system", "horizon"), help="the time at which the simulation ends"
+    )
+    parser.add_argument(
+        "--seed", required=True, type=setting("seed"), help="decides the orientation of the features at time 0"
+    )
     parser.add_argument("--output", required=True, type=Path, help="the table to write, .csv; its name is the system's")
 
 
 def run(options: argparse.Namespace) -> None:
-    if not 0 < options.horizon < np.inf:
-        raise InputError(f"--horizon: must be a finite number above 0, found {options.horizon}.")
-    if not np.isfinite(options.spectrum).all():
-        raise InputError(f"--spectrum: must be all finite numbers, found {options.spectrum}.")
-    if options.seed < 0:
-        raise InputError(f"--seed: must be a whole number of at least 0, found {options.seed}.")
     shape = options.classes, options.examples_per_class, options.features
     start = initial_features(*shape, options.spectrum, options.seed)
     print("C = {}, N = {}, P = {}".format(*shape))
@@ -67,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
         tables.append(values.melt(var_name="measure", ignore_index=False).reset_index().assign(law=law))
     table = pd.concat(tables, ignore_index=True)
     table[["system", "classes", "examples_per_class", "features"]] = options.output.stem, *shape
-    write_csv(options.output, table[COLUMNS])
+    write_csv(options.output, table[SYSTEM_COLUMNS])
 
 
 def _simulate(start: np.ndarray, spectrum: list[float], horizon: float, law: str) -> pd.DataFrame:

@@ -6,17 +6,22 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..storage import read_json, write_csv
+from ..storage import write_csv
 from ..train.schedule import measured_epochs
 from ._options import setting
-from ._training import train_epochs, training_arguments, training_settings, working_training
+from ._training import (
+    given_learning_rates,
+    learning_rate_argument,
+    train_epochs,
+    training_arguments,
+    training_settings,
+    working_training,
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     training_arguments(parser)
-    rate = parser.add_mutually_exclusive_group(required=True)
-    rate.add_argument("--learning-rate", type=float, help="the learning rate before any drop")
-    rate.add_argument("--learning-rate-from", type=Path, metavar="CHOICE", help="the file of `choose-learning-rate`")
+    learning_rate_argument(parser)
     parser.add_argument(
         "--measured-epochs",
         required=True,
@@ -29,15 +34,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    settings = training_settings(options, _learning_rate(options))
+    settings = training_settings(options, given_learning_rates(options)[0])
     measured = measured_epochs(settings.epochs, options.measured_epochs)
     with working_training(options, settings, measured) as (training, folder):
         history = list(train_epochs(training, folder))
         write_csv(options.history, pd.DataFrame([asdict(record) for record in history]))
         folder.publish(options.checkpoints)
-
-
-def _learning_rate(options: argparse.Namespace) -> float:
-    if options.learning_rate is not None:
-        return options.learning_rate
-    return read_json(options.learning_rate_from, "a file of `choose-learning-rate`", "learning_rate")["learning_rate"]

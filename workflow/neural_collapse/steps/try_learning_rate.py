@@ -5,27 +5,54 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..errors import InputError
 from ..storage import write_csv
 from ..train.training import DivergenceError
-from ._training import train_epochs, training_arguments, training_settings, working_training
+from ._training import (
+    given_learning_rates,
+    learning_rate_argument,
+    train_epochs,
+    training_arguments,
+    training_settings,
+    working_training,
+)
+
+_COLUMNS = ["learning_rate", "epochs", "epoch", "train_loss", "train_error", "test_error", "diverged"]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     training_arguments(parser)
-    parser.add_argument("--learning-rate", required=True, type=float, help="the learning rate before any drop")
+    learning_rate_argument(parser)
+    parser.add_argument(
+        "--place",
+        type=int,
+        default=0,
+        help="which of the rates of a CHOICE, from 0; where it has fewer, nothing is tried (default: %(default)s)",
+    )
     parser.add_argument("--output", required=True, type=Path, help="loss and errors of every epoch (CSV)")
 
 
 def run(options: argparse.Namespace) -> None:
-    settings = training_settings(options, options.learning_rate)
-    rows = []
+    if options.place < 0:
+        raise InputError(f"--place: must be at least 0, found {options.place}.")
+    rates = given_learning_rates(options)
+    if options.place < len(rates):
+        rows = _tried(options, rates[options.place])
+    else:
+        print(f"no learning rate is left to try here: {len(rates)} of the round before went on", flush=True)
+        rows = [(None, options.epochs, 0, None, None, None, False)]
+    write_csv(options.output, pd.DataFrame(rows, columns=_COLUMNS))
+
+
+def _tried(options: argparse.Namespace, rate: float) -> list[tuple]:
+    settings = training_settings(options, rate)
+    rows: list[tuple] = []
     with working_training(options, settings, measured=[]) as (training, folder):
         try:
             for record in train_epochs(training, folder):
-                rows.append((record.epoch, record.train_loss, record.train_error, record.test_error, False))
+                errors = (record.train_loss, record.train_error, record.test_error)
+                rows.append((rate, settings.epochs, record.epoch, *errors, False))
         except DivergenceError as error:
             print(error, flush=True)
-            rows.append((len(rows) + 1, None, None, None, True))
-        table = pd.DataFrame(rows, columns=["epoch", "train_loss", "train_error", "test_error", "diverged"])
-        table.insert(0, "learning_rate", options.learning_rate)
-        write_csv(options.output, table)
+            rows.append((rate, settings.epochs, len(rows) + 1, None, None, None, True))
+    return rows

@@ -6,8 +6,10 @@ step is one CUDA graph, and the host waits for the device only at the end of an 
 CPU it compiles for longer than a small network trains.
 """
 
+import contextlib
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +24,7 @@ from .losses import loss_function
 from .networks import build
 from .schedule import learning_rate
 
-_EVALUATION_BATCH = 512
+_EVALUATION_BATCH = 512  # images at a time, or fewer where memory is short
 
 
 class DivergenceError(InputError):
@@ -54,6 +56,18 @@ def sample_order(examples: int, *, seed: int, epoch: int) -> Tensor:
     return torch.randperm(examples, generator=generator)
 
 
+@contextlib.contextmanager
+def _enough_memory(purpose: str) -> Iterator[None]:
+    """Say in one sentence that the GPU's memory does not suffice. A smaller batch would be another training."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise InputError(
+            f"the GPU has not enough memory {purpose}; let fewer jobs share it (`gpu_jobs`), use one with more, or set "
+            "a smaller `batch_size`, which changes the result."
+        ) from None
+
+
 def _channels_last(tensor: Tensor) -> Tensor:
     """A contiguous view of a parameter or its gradient in channels-last memory; SGD copies any other."""
     return tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor
@@ -76,7 +90,8 @@ class Training:
     Raises
     ------
     InputError
-        Where the network, the loss or one of their options is unknown or does not fit the data.
+        Where the network, the loss or one of their options is unknown or does not fit the data, and where the GPU has
+        not enough memory for them.
     """
 
     def __init__(
@@ -106,10 +121,12 @@ class Training:
         }
         fixed = {key: value for key, value in self.architecture.items() if key != "options"}
         network = build(**fixed, seed=_spread(settings.seed, 0), **settings.network_options)
-        self.network = network.to(device, memory_format=torch.channels_last)
         self.loss = loss_function(settings.loss, **settings.loss_options)
-        self.train_images, self.train_labels = self._resident(dataset, dataset.train_images, dataset.train_labels)
-        self.test_images, self.test_labels = self._resident(dataset, dataset.test_images, dataset.test_labels)
+        with _enough_memory(f"for {settings.network} and all images of data set '{dataset.name}'"):
+            self.network = network.to(device, memory_format=torch.channels_last)
+            self.train_images, self.train_labels = self._resident(dataset, dataset.train_images, dataset.train_labels)
+            self.test_images, self.test_labels = self._resident(dataset, dataset.test_images, dataset.test_labels)
+        self.tested_at_once = min(_EVALUATION_BATCH, len(self.test_labels))
         self.totals = torch.zeros(2, dtype=torch.float64, device=device)  # of the epoch's losses and errors
 
         self.parameters = list(self.network.parameters())
@@ -117,9 +134,18 @@ class Training:
         self.momentum = [torch.zeros_like(weights) for weights in self.weights]
         self.rate = 0.0
         self.step = self.eager_step
+        self.captures = device.type == "cuda"  # whether steps are CUDA graphs
 
     def train_epoch(self, epoch: int) -> EpochRecord:
-        """Train for one epoch, numbered from 1, and test; raises DivergenceError where not all ends up finite."""
+        """Train for one epoch, numbered from 1, and test.
+
+        Raises
+        ------
+        DivergenceError
+            Where not all ends up finite.
+        InputError
+            Where the GPU has not enough memory for a step, or for a single test image.
+        """
         settings = self.settings
         rate = learning_rate(
             epoch,
@@ -131,9 +157,10 @@ class Training:
         order = sample_order(len(self.train_labels), seed=settings.seed, epoch=epoch).to(self.device)
         self.network.train()
         self.totals.zero_()
-        for batch in range(self.batches):
-            self.between_batches()
-            self.step(order[batch * settings.batch_size : (batch + 1) * settings.batch_size])
+        with _enough_memory(f"for a step of {settings.network} on {settings.batch_size} images"):
+            for batch in range(self.batches):
+                self.between_batches()
+                self.step(order[batch * settings.batch_size : (batch + 1) * settings.batch_size])
         loss, wrong = self.totals.tolist()
         if not math.isfinite(loss):
             raise DivergenceError(
@@ -155,14 +182,23 @@ class Training:
         """The share of all test images that the network, in eval mode, gets wrong."""
         return self._test()[1]
 
-    @torch.inference_mode()
     def _test(self) -> tuple[float, float]:
         """Loss and error on all test images of the network in eval mode; the loss is a mean over batches."""
+        while self.tested_at_once > 1:
+            try:
+                return self._tested()
+            except torch.OutOfMemoryError:
+                self.tested_at_once //= 2  # it decides no more than how sums are rounded
+        with _enough_memory(f"to test {self.settings.network} on a single image"):
+            return self._tested()
+
+    @torch.inference_mode()
+    def _tested(self) -> tuple[float, float]:
         self.network.eval()
         losses = []
         wrong = torch.zeros((), dtype=torch.int64, device=self.device)
         for images, labels in zip(
-            self.test_images.split(_EVALUATION_BATCH), self.test_labels.split(_EVALUATION_BATCH), strict=True
+            self.test_images.split(self.tested_at_once), self.test_labels.split(self.tested_at_once), strict=True
         ):
             self.between_batches()
             logits = self._logits(images)
@@ -229,14 +265,24 @@ class Training:
     def _set_learning_rate(self, rate: float) -> None:
         if self.rate != rate:
             self.rate = rate
-            if self.device.type == "cuda":
-                del self.step  # and the memory of its graph
-                self.step = self._captured_step()
+            if self.captures:
+                before = self.state()
+                self.step = self.eager_step  # which frees the memory of the last graph
+                try:
+                    self.step = self._captured_step()
+                except RuntimeError as error:
+                    reason = str(error).partition("\n")[0]
+                    print(
+                        f"warning: steps can't be captured as a CUDA graph ({reason}); they go on without one.",
+                        file=sys.stderr,
+                        flush=True,
+                    )
+                    self.captures = False
+                self.restore(before)
 
     def _captured_step(self) -> Callable[[Tensor], None]:
-        """The step as one CUDA graph, which holds the learning rate as a constant."""
+        """The step as one CUDA graph, which holds the learning rate as a constant; the state is not as it was then."""
         rows = torch.arange(self.settings.batch_size, device=self.device)
-        before = self.state()
         self.network.train()
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
@@ -244,7 +290,6 @@ class Training:
             for _ in range(3):  # libraries choose their kernels and take their workspaces before the capture
                 self.eager_step(rows)
         torch.cuda.current_stream().wait_stream(side)
-        self.restore(before)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             self.eager_step(rows)

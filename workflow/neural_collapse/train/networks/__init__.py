@@ -4,10 +4,10 @@ Those of torchvision.models have their own names ("mobilenet_v2"), those of timm
 
 A new network is one file here, `<family>.py`, with three names: `DEPTHS`, a tuple of whole numbers, `OPTIONS`, the JSON
 schema of each option that config.yaml may set, and `build(depth, *, in_channels, classes, image_size, **options) ->
-Network`, whose further keywords are those options. `SMALLEST_IMAGE`, where there is one, names the pixels a side that a
-depth needs. All but `build` are literals, read when a study is planned. It may import torchvision or timm, whichever
-build of torch there is. Naming a network needs no torch; only `build`
-imports the one family it builds.
+Network`, whose further keywords are those options. The options of `_head` come on top, for every family.
+`SMALLEST_IMAGE`, where there is one, names the pixels a side that a depth needs. All but `build` are literals, read
+when a study is planned. It may import torchvision or timm, whichever build of torch there is. Naming a network needs no
+torch; only `build` imports the one family it builds.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def build(
     in_channels, image_size: of the square images (N, in_channels, image_size, image_size) that it reads.
     classes: length of its output (N, classes).
     seed: decides the initial weights.
-    options: further keywords of the family's `build`, such as `width` or `growth_rate`.
+    options: further keywords of the family's `build`, such as `width` or `growth_rate`, and of `_head.vary`.
 
     Raises
     ------
@@ -48,6 +48,7 @@ def build(
     import torch
 
     from ... import vision  # noqa: F401 (before a network's file imports torchvision)
+    from . import _head
 
     stem, variant = family_and_depth(name)
     module = importlib.import_module(f".{stem}", __package__)
@@ -56,4 +57,7 @@ def build(
         raise InputError(f"no network named {name!r}; known: {', '.join(f'{stem}{depth}' for depth in module.DEPTHS)}.")
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed the accelerators as well
-        return module.build(variant, in_channels=in_channels, classes=classes, image_size=image_size, **options)
+        common = {key: options.pop(key) for key in _head.OPTIONS if isinstance(variant, int) and key in options}
+        size = {"in_channels": in_channels, "image_size": image_size}
+        network = module.build(variant, classes=classes, **size, **options)
+        return _head.vary(network, **size, **common)
