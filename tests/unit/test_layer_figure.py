@@ -26,7 +26,9 @@ def with_layers(seed=0, loss="mse"):
                 rows.append((epoch, "train", f"{measure}__{layer}".removesuffix("__"), value))
         rows.append((epoch, "train", "nc1__train_means", 7.0))  # a variant of a measure, and no layer
     measured = pd.DataFrame(rows, columns=["epoch", "split", "measure", "value"])
-    return measured.assign(**{name: table[name].iloc[0] for name in ("dataset", "network", "loss", "seed")}), mismatches
+    return measured.assign(
+        **{name: table[name].iloc[0] for name in ("dataset", "network", "loss", "variant", "seed")}
+    ), mismatches
 
 
 def test_layers_stand_from_the_images_to_the_classifier():

@@ -58,7 +58,7 @@ rule report:
         about=lambda wildcards: about_study(),
         portrait=lambda wildcards, input: f"--portrait {input.portrait}" if input.portrait else "",
         # The records of git, and the receipts of jobs that ended since.
-        records=f"{RESULTS}/provenance .snakemake/receipts",
+        records=f"{PLACE}/provenance .snakemake/receipts",
         code=code("report"),
         environment=pins("steps.report"),
     message:

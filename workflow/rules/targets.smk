@@ -15,7 +15,7 @@ for figure in STUDY.figures:
         name:
             figure
         input:
-            [str(output).format(figure=figure) for output in rules.figure.output],
+            [output.format(figure=figure) for output in rules.figure.output],
         message:
             f"The figure is in {RESULTS}/figures"
 
@@ -55,8 +55,8 @@ def why_not(target):
     return f"is no target of the study {STUDY.name}; {hint}"
 
 
-# Snakemake itself tells targets from options only once it has read all of this.
-if workflow.is_main_process and Path(sys.argv[0]).name == "snakemake":
+# Snakemake itself tells targets from options only once it has read all of this. (Another workflow's are its own to know.)
+if workflow.is_main_process and not IS_MODULE and Path(sys.argv[0]).name == "snakemake":
     with contextlib.redirect_stderr(io.StringIO()):  # it says once more which profile it reads
         asked = parse_args(sys.argv[1:])[1].targets
     for target in asked:

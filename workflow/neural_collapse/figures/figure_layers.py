@@ -9,11 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from ..errors import InputError
-from ..metrics.tables import runs, title
-from .style import CLASS_MEANS, STYLE
+from ..metrics.tables import runs, title, title_of_variant
+from .style import CLASS_MEANS, STYLE, finish_values
 
 READS = "metrics"
 NEEDS_LAYERS = True
@@ -48,7 +47,12 @@ def draw(table: pd.DataFrame) -> Figure:
         grid = figure.subplots(len(rows), columns, squeeze=False)
         for panels, training in zip(grid, rows, strict=True):
             first = training.iloc[0]
-            panels[0].set_ylabel(f"{title(first.dataset)}\n{title(first.network)}, {title(first.loss)}")
+            named = (
+                title(first.dataset),
+                f"{title(first.network)}, {title(first.loss)}",
+                title_of_variant(first.variant),
+            )
+            panels[0].set_ylabel("\n".join(filter(None, named)))
             layers = in_order(training.layer.unique())
             for axes, measure in zip(panels, MEASURES, strict=False):
                 _draw_measure(axes, training[training.measure == measure], layers, norm)
@@ -109,12 +113,7 @@ def _draw_measure(axes: Axes, rows: pd.DataFrame, layers: list[str], norm: LogNo
         color = matplotlib.colormaps[STYLE["image.cmap"]](norm(max(1, epoch)))
         shown = values.loc[epoch].where(lambda value: value > 0)
         axes.plot(range(len(layers)), shown, color=color, linewidth=1, marker="o", markersize=2)
-    axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    if high < 100 * low:  # too few powers of ten to read values off
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter("{x:g}")
+    finish_values(axes, log=True)
     axes.set_xticks(range(len(layers)), layers, rotation=90)
 
 

@@ -33,7 +33,7 @@ function rowsOf(measure, split, place) {
 function lines(text, width) {
   return text.split(" ").reduce((found, word) => {
     const last = found.at(-1);
-    return last && (last.length + word.length + 1) * 7.2 <= width ? [...found.slice(0, -1), `${last} ${word}`] : [...found, word];
+    return last && (last.length + word.length + 1) * 7.8 <= width ? [...found.slice(0, -1), `${last} ${word}`] : [...found, word];
   }, []);
 }
 

@@ -263,4 +263,6 @@ def _provenance(jobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _folder(output: str) -> str:
     """`checkpoints` of results/study/checkpoints/run/00.safetensors; of a file of the study itself, its name."""
-    return Path(output).parts[2:3][0] if len(Path(output).parts) > 2 else output
+    parts = Path(output).parts
+    below = parts[parts.index("results") + 2 :] if "results" in parts else ()  # a module's have a prefix before that
+    return below[0] if below else output
