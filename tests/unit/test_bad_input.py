@@ -16,6 +16,7 @@ import tiny_training
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 from valid_files import COMMANDS, call
 
 from neural_collapse.config.checks import read_config
@@ -144,6 +145,14 @@ def not_finite(arrays):
     arrays["classifier.bias"][0] = np.inf
 
 
+def no_number(arrays):
+    arrays["classifier.weight"][0, 0] = np.nan
+
+
+def damaged_metadata():
+    save_file(read_arrays("00.safetensors"), "00.safetensors", {"metadata": "{"})
+
+
 def no_measure(name):
     """metrics.csv without one row."""
 
@@ -172,13 +181,33 @@ CASES = [
     (edited("tried.csv", "0.3", "7"), "choose", "tried.csv: not a file of `try-learning-rate`"),
     (written("squares-vgg11-mse.json", "[]"), "collect-sweep", "squares-vgg11-mse.json: not a file of `choose-"),
     (edited("squares-vgg11-mse.json", "0.7", "NaN"), "collect-sweep", "squares-vgg11-mse.json: not a file of"),
+    (edited("checks.csv", "statement", "sentence"), "claims", "checks.csv: no statement; the columns of such a table"),
+    (cut_in_a_number("system.csv"), "figure-of-systems", "system.csv: its last line has no end"),
+    (
+        edited("system.csv", "system,3,4,3,within,0.0,snr_1", "a,3,4,3,within,0.0,snr_1"),
+        "figure-of-systems",
+        "every time",
+    ),
+    (nothing, "portrait features.safetensors --output out.json", "features.safetensors: must be named after its run"),
     # data sets and networks that don't belong together, or are not whole
     (data(std=np.zeros(1)), "attack", "data.safetensors: not a prepared data set"),
     (data(test_labels=np.full(21, 9)), "extract", "data.safetensors: not a prepared data set"),
     (cut("data.safetensors"), "train", "data.safetensors: not a whole safetensors file"),
     (checkpoint(not_finite), "extract", "00.safetensors: classifier.bias is not finite"),
     (checkpoint(not_finite), "attack", "00.safetensors: classifier.bias is not finite"),
+    (checkpoint(no_number), "attack", "00.safetensors: classifier.weight is not finite"),
+    (damaged_metadata, "extract", "00.safetensors: what it says of its arrays is damaged"),
+    (damaged_metadata, "attack", "00.safetensors: what it says of its arrays is damaged"),
+    (written("00.safetensors", b""), "attack", "00.safetensors: not a whole safetensors file"),
     (checkpoint(classes=5), "attack", "its classes is 5, not 3"),
+    (
+        data(train_images=np.zeros((45, 1, 9, 9), np.uint8), test_images=np.zeros((21, 1, 9, 9), np.uint8)),
+        "extract",
+        "its image_size is 8, not 9",
+    ),
+    (written("card.json", "\x00"), "claims", "card.json: not a data set's card"),
+    (written("card.json", '{"name": "own"}'), "report", "card.json: not a data set's card"),
+    (written("card.json", "[]"), "expect", "card.json"),
     (checkpoint(image_size="8"), "extract", "00.safetensors: image_size: '8' is not of type integer"),
     (checkpoint(options={"width": -1}), "extract", "vgg11.width: -1 is not allowed"),
     (checkpoint(options={"width": 0.125}), "extract", "do not fit the network 'vgg11'"),
@@ -190,6 +219,7 @@ CASES = [
         (nothing, f"{COMMANDS[command]} {flag}", sentence)
         for command, flag, sentence in [
             ("train", "--batch-size -1", "--batch-size: -1 is not allowed; it must be a whole number at least 2"),
+            ("train", "--batch-size 0", "--batch-size: 0 is not allowed"),
             ("train", "--batch-size 1", "--batch-size: 1 is not allowed"),
             ("train", "--batch-size 46", "batch_size: 46 is more than the 45 train images"),
             ("train", "--momentum 1", "--momentum: 1.0 is not allowed"),
@@ -205,6 +235,9 @@ CASES = [
             ("attack", "--overshoot nan", "argument --overshoot: nan is not"),
             ("attack", "--images 0", "argument --images: 0 is not allowed"),
             ("attack", "--loss mse,x", "argument --loss: 'mse,x' is not a name"),
+            ("attack", "--network 'vgg11\n'", "argument --network: 'vgg11\\n' is not a name"),
+            ("simulate", "--horizon 1e30", "argument --horizon: 1e+30 is not allowed"),
+            ("simulate", "--spectrum 1e30 1e-30", "argument --spectrum: 1e+30 is not allowed"),
             ("extract", "--loss-options k=1", "loss 'mse': its options are none"),
             ("extract", "--output images", "images"),
             ("measure", "--weight-decay nan", "--weight-decay: must be a number of at least 0, found nan"),

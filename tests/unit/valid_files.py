@@ -54,6 +54,9 @@ COMMANDS = {
     "report": "report metrics.csv --cards card.json --checks checks.csv --about {} --output out.html",
     "plan": "plan --config config.yaml --study small --tflops 20",
     "prepare-arrays": f"prepare-dataset --source arrays --path images.npz {PREPARE}",
+    "expect": f"prepare-dataset --source arrays --path images.npz {PREPARE} --expect card.json".replace(
+        " --card out.json", ""
+    ),
     "prepare-folder": f"prepare-dataset --source folder --path images {PREPARE}",
     "resume": f"train {TRAINING} --learning-rate 0.05 --measured-epochs 1 --checkpoints out --history out/history.csv"
     " --resume half",

@@ -189,9 +189,11 @@ def test_an_absent_output_without_a_record_does_not_hide_that_the_others_have_no
     assert params(IMAGES) == params(absent) == "unknown", "Snakemake asks no job for parameters of which one is missing"
 
 
-@pytest.mark.parametrize("content", ["<<<<<<< HEAD\n", "{}", "[]", "null", '{"format": 7, "jobs": [3]}', "\x00"])
+@pytest.mark.parametrize(
+    "content", ["<<<<<<< HEAD\n", "{}", "[]", "null", '{"format": 7, "jobs": [3]}', "\x00", "\xff"]
+)
 def test_provenance_that_is_not_whole_is_one_sentence(folder, content):
-    (folder / "results/s/provenance/data.json").write_text(content)
+    (folder / "results/s/provenance/data.json").write_text(content, encoding="latin-1")
     with pytest.raises(InputError, match=r"data\.json.*git checkout --ours"):
         records().restore()
 

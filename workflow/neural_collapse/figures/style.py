@@ -80,6 +80,7 @@ _MOST_BESIDE = 5  # panels of a single data set in a row
 
 # Of the palette that readers of every kind of colour vision tell apart (Okabe & Ito, as in seaborn's "colorblind").
 _BLUE, _ORANGE, _GREEN, _VERMILION, _PURPLE = "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc"
+_SKY = "#56b4e9"
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,13 @@ CLASS_MEANS = Look(_BLUE, "-", "o")
 CLASSIFIERS = Look(_ORANGE, (0, (4, 1.5)), "s")
 THIRD = Look(_GREEN, (0, (1, 1)), "^")
 FOURTH = Look(_PURPLE, (0, (4, 1.5)), "D")
+FIFTH = Look(_SKY, (0, (4, 1.5, 1, 1.5)), "v")
 TOTAL = Look(".35", "-", "")
 YARDSTICK = Look(".5", (0, (5, 2)), "", linewidth=0.8)
 
 # The curves of each loss where they share a panel, and the lines of zero error: dark dashes on bright red, and pale
 # dots on both, show all where they coincide. A loss after these takes the looks of the first again.
-_LOSSES = (CLASS_MEANS, FOURTH, CLASSIFIERS, THIRD)
+_LOSSES = (CLASS_MEANS, FOURTH, CLASSIFIERS, THIRD, FIFTH)
 _ZERO_ERROR = (
     {"color": "#cc0000", "linestyle": "-", "linewidth": 1, "zorder": 1.4},
     {"color": "#4d0000", "linestyle": (0, (3, 3)), "linewidth": 1, "zorder": 1.5},
@@ -152,8 +154,8 @@ def draw_grid(
     """Draw `curves` over epochs for every run of `table`, or every run with one `loss`.
 
     Where curves name their loss, all losses share a panel; else each has panels of its own. A red line marks where
-    train accuracy first reaches 99.9 % (the median over the seeds that do reach it, where more than half do). Zeros
-    have no place on a logarithmic axis (`log`) and are left out of it.
+    train accuracy first reaches 99.9 % (the median over the seeds that do reach it, where more than half do), unless
+    more than three losses share the panel. Zeros have no place on a logarithmic axis (`log`) and are left out of it.
 
     Raises
     ------
@@ -186,7 +188,7 @@ def draw_grid(
         for axes, cell in panels:
             for drawn in curves:
                 _draw_curve(axes, cell, drawn, log=log)
-            if axes.lines:
+            if axes.lines and not (compare and len(losses) > len(_ZERO_ERROR)):
                 marked |= _mark_zero_error(axes, cell, losses if compare else [])
         for axes, cell in panels:  # once all are drawn, for the panels of a row share their limits
             _finish_panel(axes, cell, log=log)

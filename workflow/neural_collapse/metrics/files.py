@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.special import logsumexp
 
+from ..config.names import PLAIN
 from ..errors import InputError
 from ..features.files import Dump, Split, read_features
 from ..features.moments import example_measures
@@ -52,7 +53,7 @@ def measure_files(
         Where files are not as `read_features` wants them, or features not as `collapse_measures` does.
     """
     rows = [
-        (dataset, dump.name, loss, seed, dump.epoch, split, measure, value)
+        (dataset, dump.name, loss, PLAIN, seed, dump.epoch, split, measure, value)
         for dump in read_features(files, names=names, name=name)
         for split, measures in measure_dump(dump, loss, weight_decay_lambda).items()
         for measure, value in measures.items()
