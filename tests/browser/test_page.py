@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from neural_collapse.__main__ import main
+from neural_collapse.config.names import PLAIN
 from neural_collapse.metrics.tables import COLUMNS
 from neural_collapse.storage import write_csv, write_json
 
@@ -39,9 +40,8 @@ def measured(network, loss, seed):
         }
         if loss == "mse":
             values |= {("train", f"loss_{term}"): fall / 4 for term in ("nc1", "nc23", "perp")}
-        rows += [
-            ("wine", network, loss, "", seed, epoch, split, name, value) for (split, name), value in values.items()
-        ]
+        run = ("wine", network, loss, PLAIN, seed)
+        rows += [(*run, epoch, split, name, value) for (split, name), value in values.items()]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

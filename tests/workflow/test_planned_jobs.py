@@ -34,7 +34,7 @@ LAYER_OF_RULE = {
 }
 
 
-@pytest.mark.parametrize("study", ["quick", "paper", "sweep"])
+@pytest.mark.parametrize("study", ["quick", "bottleneck", "paper", "sweep"])
 def test_counts_the_jobs_of_every_layer(study, tmp_path):
     # fmt: off
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--snakefile", f"{REPOSITORY}/Snakefile",

@@ -348,9 +348,7 @@ def test_trained_weights_are_followed_by_their_content_and_path(study):
 
     def write(seed, name="my.pth"):
         torch.manual_seed(seed)
-        torch.save(
-            torchvision.models.get_model(network, num_classes=3, width_mult=0.25).state_dict(), study.path / name
-        )
+        torch.save(torchvision.models.get_model(network, num_classes=3).state_dict(), study.path / name)
 
     generator = np.random.default_rng(0)
     split = {"images": generator.integers(0, 256, (30, 32, 32, 3), dtype=np.uint8), "labels": np.arange(30) % 3}

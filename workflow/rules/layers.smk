@@ -7,6 +7,7 @@ import shutil
 from snakemake.io import flag
 from snakemake.path_modifier import PATH_MODIFIER_FLAG
 
+from dvc_lock import mend
 from queued import wait_for
 from recording import record_where_the_job_runs
 from second_look import forget_what_did_not_happen
@@ -94,6 +95,7 @@ def keep_records():
 if not workflow.is_main_process:
     record_where_the_job_runs()
 else:
+    mend()
     try:
         if bool(TOUCHES) != bool(ACCEPTS):
             raise InputError(
