@@ -94,7 +94,7 @@ def changed(path, value):
         ("studies/small/runs/digits-vgg11-scaled_mse", {"epochs": 9}, ["loss_options", "target_value", "found none"]),
         ("studies/small/runs/digits-vgg11-mse/loss_options", {"k": 1}, ["loss_options", "no options", "found k"]),
         ("studies/small/sweep", {"lowest": 1, "highest": 0.1}, ["sweep", "lowest, 1", "highest, 0.1"]),
-        ("studies/small/datasets/digits", {"imbalance": 1}, ["digits.imbalance", "more than 1"]),
+        ("studies/small/datasets/digits", {"imbalance": 0.5}, ["digits.imbalance", "at least 1"]),
         ("studies/small/datasets/digits", {"imbalance": 141}, ["digits.imbalance", "141 of 140", "the last class"]),
         (
             "studies/small/datasets/digits",
