@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import wrap
 
 import matplotlib
 import numpy as np
@@ -76,6 +77,7 @@ STYLE = {
 _PAGE_WIDTH = 7.0  # inches: the text of a page of A4 or US letter
 _PANEL_WIDTH = 2.3
 _DOTS_PER_INCH = 200
+_TITLE = 26  # characters of a variant in a line of a panel's title
 _MOST_BESIDE = 5  # panels of a single data set in a row
 
 # Of the palette that readers of every kind of colour vision tell apart (Okabe & Ito, as in seaborn's "colorblind").
@@ -301,7 +303,7 @@ def _panels(table: pd.DataFrame, *, apart: bool) -> tuple[Figure, list[tuple[Axe
             axes.set_visible(False)
     for axes, cell in panels:
         named = [shortened(_networks(cell), 30), *map(title, cell.block.unique())]
-        varied = [shortened(title_of_variant(variant), 30) for variant in cell.variant.unique()]
+        varied = [line for variant in cell.variant.unique() for line in wrap(title_of_variant(variant), _TITLE)[:4]]
         axes.set_title("\n".join(filter(None, [axes.get_title(), ", ".join(filter(None, named)), *varied])))
     return figure, panels
 

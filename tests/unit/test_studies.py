@@ -1,0 +1,41 @@
+"""The committed results of the studies of one setting are whole, and say what docs/studies.md says of them."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from neural_collapse.config.checks import read_config
+from neural_collapse.config.runs import load_study, settings_of_runs
+from neural_collapse.metrics.settings import read_runs
+from neural_collapse.metrics.tables import RunKey, read_tables
+
+ROOT = Path(__file__).parents[2]
+CONFIG = read_config(ROOT / "config.yaml")
+STUDIES = ["weight_decay", "imbalance", "bottleneck", "losses", "layers"]
+
+
+def last_epochs(study):
+    """A row a run: what was set for it, and each measure at its last epoch, those of test data as `test_error`."""
+    results = ROOT / "results" / study
+    table = read_tables([results / "metrics.csv"])
+    last = table[table.epoch == table.groupby(list(RunKey._fields)).epoch.transform("max")]
+    last = last.assign(measure=last.measure.where(last.split == "train", "test_" + last.measure))
+    wide = last.pivot(index=list(RunKey._fields), columns="measure", values="value").reset_index()
+    return read_runs(results / "runs.csv").merge(wide, on=list(RunKey._fields))
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_is_whole_and_has_three_seeds(study):
+    declared = load_study(CONFIG, study)
+    found = last_epochs(study)
+    assert [tuple(row) for row in found[["dataset", "network", "loss", "variant", "seed"]].to_numpy()] == [
+        (run.dataset, run.network, run.loss, run.variant, run.seed) for run in declared.runs
+    ]
+    assert (found.groupby(["network", "loss", "variant"]).seed.nunique() == 3).all()
+    expected = pd.DataFrame(settings_of_runs(declared))
+    assert found.weight_decay.tolist() == expected.weight_decay.tolist()
+    for figure in declared.figures:
+        assert (ROOT / "results" / study / "figures" / f"{figure}.png").is_file()
+    page = (ROOT / "docs/studies.md").read_text()
+    assert f"## `{study}`" in page and f"results/{study}/figures/" in page
