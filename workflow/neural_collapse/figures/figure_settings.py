@@ -14,6 +14,9 @@ _MEASURES = (
     Measured("NC3: self-duality", "self_duality", log=True),
     Measured("train error", "error"),
     Measured("test error", "error", split="test"),
+    # Where classes are imbalanced.
+    Measured("cosine of minority class means", "minority_cosine_means"),
+    Measured("cosine of minority classifiers", "minority_cosine_classifier"),
 )
 
 read = read_settings

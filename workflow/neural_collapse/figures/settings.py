@@ -140,7 +140,7 @@ def _finish_setting(axes: Axes, values: pd.Series, one: Measured) -> None:
             axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     finish_values(axes, log=one.log)
     if not one.log:
-        axes.set_ylim(top=1.06 * axes.dataLim.ymax or 1)
+        axes.set_ylim(min(0, 1.06 * axes.dataLim.ymin), max(0, 1.06 * axes.dataLim.ymax) or 1)
 
 
 def _is_numeric(values: pd.Series) -> bool:
