@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from ..config.names import parts_of_pair
 from ..errors import InputError
 from ..features.moments import Sample, read_snapshots
-from ..metrics.tables import title, title_of_variant
+from ..metrics.tables import by_number, title, title_of_variant
 from .style import CLASS_MEANS, CLASSIFIERS, STYLE, THIRD
 
 READS = "features"
@@ -50,8 +50,13 @@ def read(paths: Sequence[Path]) -> list[Portrait]:
         first.setdefault(path.stem.rpartition("-seed")[0], path)
     return [
         Portrait(run, {epoch: snapshot.sample for epoch, split, snapshot in read_snapshots(path) if split == "train"})
-        for run, path in sorted(first.items())
+        for run, path in sorted(first.items(), key=_in_order)
     ]
+
+
+def _in_order(item: tuple[str, Path]) -> tuple[Any, ...]:
+    *names, variant = parts_of_pair(item[0])
+    return *names, by_number(variant)
 
 
 def draw(portraits: Sequence[Portrait]) -> Figure:
