@@ -30,6 +30,7 @@ _LOOKS = [
 ]
 _COLUMNS = 3
 _PANEL = (2.3, 1.7)  # inches
+_CROWDED = 24  # characters below an axis
 _WIDE = 10  # times: from here on an axis is logarithmic
 
 
@@ -138,6 +139,9 @@ def _finish_setting(axes: Axes, values: pd.Series, one: Measured) -> None:
         if len(shown) <= 6:
             axes.set_xticks(shown, [f"{value:g}" for value in shown])
             axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+    elif sum(len(str(value)) for value in values.unique()) > _CROWDED:
+        for label in axes.get_xticklabels():
+            label.set(rotation=30, ha="right", rotation_mode="anchor")
     finish_values(axes, log=one.log)
     if not one.log:
         axes.set_ylim(min(0, 1.06 * axes.dataLim.ymin), max(0, 1.06 * axes.dataLim.ymax) or 1)
