@@ -89,7 +89,7 @@ def test_what_nothing_speaks_of_reruns_nothing(study):
 
 
 ONE_CHAIN = dict.fromkeys(("train_network", "extract_features", "attack", "measure", "summarise"), 1)
-ONE_RUN = ONE_CHAIN | {"collect": 1, "claims": 1}
+ONE_RUN = ONE_CHAIN | {"collect": 1, "list_runs": 1, "claims": 1}
 
 
 @pytest.mark.parametrize(
@@ -104,13 +104,13 @@ ONE_RUN = ONE_CHAIN | {"collect": 1, "claims": 1}
             "digits-vgg11-mse: {}\n      digits-vgg13-mse: {}",
             ONE_RUN | {"figure": 3, "table": 1},
         ),
-        ("      digits-resnet18-mse: {}\n", "", {"collect": 1, "claims": 1, "table": 1, "figure": 3}),
+        ("      digits-resnet18-mse: {}\n", "", {"collect": 1, "list_runs": 1, "claims": 1, "table": 1, "figure": 3}),
         # A new seed: every run once more.
         (
             "    networks:",
             "    seeds: [0, 7]\n    networks:",
             dict.fromkeys(("train_network", "extract_features", "attack", "measure", "summarise", "figure"), 3)
-            | {"collect": 1, "claims": 1, "table": 1},
+            | {"collect": 1, "list_runs": 1, "claims": 1, "table": 1},
         ),
         # Another study or machine setting is nobody's parameter.
         ("study: tiny", "gpu_jobs: 4\ntensorboard: true\nstudy: tiny", {}),
@@ -156,7 +156,7 @@ def test_a_layer_made_alone_is_followed_by_the_others_in_a_clone(study, tmp_path
     study.commit("One layer alone")
     study.run("git", "clone", "-q", ".", str(tmp_path / "clone"))
     other = type(study)(tmp_path / "clone")
-    rest = {"extract_features": 1, "attack": 1, "measure": 1, "claims": 1, "figure": 2}
+    rest = {"extract_features": 1, "attack": 1, "measure": 1, "list_runs": 1, "claims": 1, "figure": 2}
     assert study.plan("figures") == rest
     assert other.plan("figures") == rest | {"train_network": 1}, "for whose weights the features wait"
 
