@@ -313,7 +313,7 @@ def test_a_training_that_diverges_in_its_last_step_says_so(files):
     assert status == 1 and errors.startswith("error: the training diverged in the last step of epoch 1: at learning")
     assert not Path("out").exists()
     assert call(f"{COMMANDS['try']} {step} --resume other")[0] == 0
-    assert Path("out.csv").read_text().splitlines()[1:] == ["1e+30,1,nan,nan,nan,True"]
+    assert Path("out.csv").read_text().splitlines()[1:] == ["1e+30,1,1,nan,nan,nan,True"]
 
 
 # The configuration
