@@ -75,6 +75,7 @@ def test_trainings_that_run_side_by_side_are_on_both_gpus(fresh, tmp_path):
     study = Repository(tmp_path / "repository", TMPDIR=str(tmp_path))
     shutil.copytree(fresh.path, study.path, symlinks=True)
     study.edit("workflow/rules/gpus.py", r'Path\("/dev"\)', f'Path("{tmp_path}")')
+    study.edit("config.yaml", r"training: \{epochs: 2", "training: {epochs: 60")  # so that they are there at once
     for device in ("nvidia0", "nvidia1"):
         (tmp_path / device).touch()
     histories = [f"results/tiny/checkpoints/digits-vgg11-{loss}-seed0/history.csv" for loss in ("mse", "ce")]
