@@ -8,7 +8,7 @@ import pytest
 from neural_collapse.config.checks import read_config
 from neural_collapse.config.runs import load_study, settings_of_runs
 from neural_collapse.metrics.settings import read_runs
-from neural_collapse.metrics.tables import RunKey, read_tables
+from neural_collapse.metrics.tables import RunKey
 
 ROOT = Path(__file__).parents[2]
 CONFIG = read_config(ROOT / "config.yaml")
@@ -18,7 +18,7 @@ STUDIES = ["weight_decay", "imbalance", "bottleneck", "losses", "layers"]
 def last_epochs(study):
     """A row a run: what was set for it, and each measure at its last epoch, those of test data as `test_error`."""
     results = ROOT / "results" / study
-    table = read_tables([results / "metrics.csv"])
+    table = pd.read_csv(results / "metrics.csv")
     last = table[table.epoch == table.groupby(list(RunKey._fields)).epoch.transform("max")]
     last = last.assign(measure=last.measure.where(last.split == "train", "test_" + last.measure))
     wide = last.pivot(index=list(RunKey._fields), columns="measure", values="value").reset_index()
