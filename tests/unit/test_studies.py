@@ -16,13 +16,13 @@ STUDIES = ["weight_decay", "imbalance", "bottleneck", "losses", "layers"]
 
 
 def last_epochs(study):
-    """A row a run: what was set for it, and each measure at its last epoch, those of test data as `test_error`."""
+    """A row a run: what was set for it, and each measure at its last epoch, such as `test_error`."""
     results = ROOT / "results" / study
     table = pd.read_csv(results / "metrics.csv")
     last = table[table.epoch == table.groupby(list(RunKey._fields)).epoch.transform("max")]
-    last = last.assign(measure=last.measure.where(last.split == "train", "test_" + last.measure))
-    wide = last.pivot(index=list(RunKey._fields), columns="measure", values="value").reset_index()
-    return read_runs(results / "runs.csv").merge(wide, on=list(RunKey._fields))
+    wide = last.set_index([*RunKey._fields, "split", "measure"]).value.unstack(["split", "measure"])
+    wide.columns = ["_".join(column) for column in wide]  # such as train_nc1
+    return read_runs(results / "runs.csv").merge(wide.reset_index(), on=list(RunKey._fields))
 
 
 @pytest.mark.parametrize("study", STUDIES)
