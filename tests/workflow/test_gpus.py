@@ -10,6 +10,9 @@ from conftest import Repository
 
 from neural_collapse.errors import InputError
 
+# A job that has its GPU waits for one that has the other, so that no training is over before the next one starts.
+MEET = "[time.sleep(0.1) for _ in range(1200) if len(list(folder.glob('met-*'))) < 2]"
+
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
@@ -21,9 +24,9 @@ def machine(tmp_path, monkeypatch):
         for number in range(count):
             (tmp_path / f"nvidia{number}").touch()
         (tmp_path / "nvidiactl").touch()
-        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-        if visible is not None:
-            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible or "")  # so that what a job sets does not outlive its test
+        if visible is None:
+            monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
 
     return make
 
@@ -75,7 +78,7 @@ def test_trainings_that_run_side_by_side_are_on_both_gpus(fresh, tmp_path):
     study = Repository(tmp_path / "repository", TMPDIR=str(tmp_path))
     shutil.copytree(fresh.path, study.path, symlinks=True)
     study.edit("workflow/rules/gpus.py", r'Path\("/dev"\)', f'Path("{tmp_path}")')
-    study.edit("config.yaml", r"training: \{epochs: 2", "training: {epochs: 60")  # so that they are there at once
+    study.edit("workflow/rules/gpus.py", r"(\n +)yield gpu", rf"\1(folder / f'met-{{gpu}}').touch()\1{MEET}\1yield gpu")
     for device in ("nvidia0", "nvidia1"):
         (tmp_path / device).touch()
     histories = [f"results/tiny/checkpoints/digits-vgg11-{loss}-seed0/history.csv" for loss in ("mse", "ce")]
