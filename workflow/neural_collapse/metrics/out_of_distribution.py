@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 
 from ..features.out_of_distribution import Examples, Outlook
 
-NCI_ALPHA = 1e-4  # of the paper's 1e-4 to 1e-1, among which it chooses by validation on data out of distribution
+NCI_ALPHA = 1e-4  # the published default; 1e-4 to 1e-1 are chosen among where there are data to validate on
 
 
 @dataclass(frozen=True, eq=False)
