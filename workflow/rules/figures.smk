@@ -4,9 +4,10 @@ def files_of_figure(figure):
     if reads == "theory":
         return [f"{RESULTS}/theory/{system}.csv" for system in STUDY.theory]
     suffix = "safetensors" if reads == "features" else "csv"
-    layers = {"robustness": ["metrics", "robustness"], "settings": ["metrics"]}.get(reads, [reads])
+    layers = {"robustness": ["metrics", "robustness"], "settings": ["metrics"], "codes": ["metrics"]}.get(reads, [reads])
     tables = [f"{RESULTS}/{layer}/{run}.{suffix}" for layer in layers for run in shown_runs(figure, STUDY.runs)]
-    return tables + rules.list_runs.output * (reads == "settings")
+    tables += rules.list_runs.output * (reads in ("settings", "codes"))
+    return tables + CARDS * (reads == "codes")
 
 
 CAPTIONS = WORKFLOW / "neural_collapse" / "report" / "captions"
@@ -26,6 +27,7 @@ def title_of(figure):
     return " ".join(bold[1].split()) if bold else figure
 
 
+CARDS = [f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets]
 MSE_RUNS = [run for run in STUDY.runs if run.loss == "mse"]
 
 
@@ -90,7 +92,7 @@ rule table:
 rule claims:
     input:
         tables=[*of_every_run("metrics", "csv"), *of_every_run("robustness", "csv")],
-        cards=[f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets],
+        cards=CARDS,
         runs=rules.list_runs.output,
         checks=f"{RESULTS}/theory/checks.csv",
     output:
