@@ -171,6 +171,19 @@ def nothing():
 
 
 CASES = [
+    # data out of distribution
+    (
+        nothing,
+        COMMANDS["extract-outside"].replace("others=data", "others=colour"),
+        "colour.safetensors: the images of 'others' are uint8 3x8x8, but the networks of 'squares' see uint8 1x8x8",
+    ),
+    (nothing, COMMANDS["extract-outside"].replace("others=", "test="), "--outside: 'test' is of the run's own data"),
+    (nothing, COMMANDS["extract-outside"].replace("others=", "left_out="), "no class of it is left out of 'squares'"),
+    (
+        nothing,
+        COMMANDS["measure-outside"].replace("outside.s", "data.s"),
+        "data.safetensors: not what networks make of data out of distribution",
+    ),
     # damaged tables
     (cut_in_a_number("metrics.csv"), "summarise", "metrics.csv: its last line has no end, so it was cut"),
     (cut_in_a_number("metrics.csv"), "collect", "metrics.csv: its last line has no end, so it was cut"),

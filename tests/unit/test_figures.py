@@ -66,8 +66,8 @@ def test_every_figure_shows_every_loss_or_the_one_it_needs(name):
         module.draw(table[table.measure == "error"])
 
 
-OF_OTHER_STUDIES = {"figure-codes", "figure-layers", "figure-settings"}
-"""Those of studies that vary a setting, or measure inner layers."""
+OF_OTHER_STUDIES = {"figure-codes", "figure-layers", "figure-out-of-distribution", "figure-settings"}
+"""Those of studies that vary a setting, measure inner layers, or look at other data."""
 
 
 def test_a_loss_that_no_figure_knows_gets_every_figure_but_those_of_the_decomposition():

@@ -12,6 +12,7 @@ from .config.declarations import of_another_library
 from .config.runs import DataSize, Run, Study, published_size
 from .data.sizes import size_of_data
 from .features.extraction import SAMPLE_SIZE
+from .features.out_of_distribution import AXES
 from .train import networks
 
 _ATTACK_STEPS = 3  # of DeepFool, for an average image; 1.5 to 3 were seen
@@ -57,13 +58,20 @@ def plan(study: Study, results: Path) -> list[Cost]:
     def over_runs(quantity: Callable[[Run, DataSize], float]) -> float:
         return sum(quantity(run, data[run.data]) for run in runs)
 
+    outside = [run for run in runs if run.outside]
+    moments = over_runs(_moments_bytes) + sum(_kept_bytes(run, data) for run in outside)
     return [
         Cost("data", jobs=len(data), disk=sum(map(_data_bytes, data.values()))),
         sweep_cost(study, results),
         Cost("train", len(runs), flops=flops["train"], disk=epochs * over_runs(_checkpoint_bytes)),
-        Cost("features", len(runs), flops=flops["features"], disk=epochs * over_runs(_moments_bytes)),
+        Cost(
+            "features",
+            len(runs) + len(outside),
+            flops=flops["features"] + flops["out_of_distribution"],
+            disk=epochs * moments,
+        ),
         # Each run is measured, attacked and summarised, and all are collected, with what was set for each.
-        Cost("metrics", 3 * len(runs) + 2, flops=flops["metrics"]),
+        Cost("metrics", 3 * len(runs) + len(outside) + 2, flops=flops["metrics"]),
         Cost("theory", jobs=len(study.theory) + 1),  # and the table of what the paper proves
         # And table 1, the claims, and the frames of the moving portrait.
         Cost("figures", jobs=len(study.figures) + 2 + ("figure-portrait" in study.figures)),
@@ -99,6 +107,9 @@ def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[
     def each(runs: Mapping[str, Run], flops: Callable[[Run, DataSize], float]) -> dict[str, float]:
         return {name: flops(run, data[run.data]) for name, run in runs.items() if run.data in data}
 
+    def outside(run: Run) -> int:
+        return sum(data[name].test for name in run.outside.values() if name in data)
+
     runs = {run.name: run for run in study.runs}
     rounds = range(1, len(study.sweep.rounds) + 1)
     trials = {f"{pair} {number}": study.trial(pair, number) for pair in study.swept for number in rounds}
@@ -106,6 +117,10 @@ def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[
         "sweep": each(trials, _training_flops),
         "train": each(runs, _training_flops),
         "features": each(runs, lambda run, data: epochs * _extraction_flops(run, data)),
+        "out_of_distribution": each(
+            {name: run for name, run in runs.items() if run.outside},
+            lambda run, data: epochs * _extraction_flops(run, replace(data, test=data.test + outside(run))),
+        ),
         "metrics": each(runs, lambda run, data: attacked * min(attack["images"], data.test) * _attack_flops(run, data)),
     }
 
@@ -192,3 +207,10 @@ def _moments_bytes(run: Run, data: DataSize) -> int:
     spectral = 2 * P * (1 + 2 * C) + P * C  # eigenvalues, class means and classifier; for testing, train means too
     sampled = sum(min(SAMPLE_SIZE, examples) for examples in (data.train, data.test)) * (min(2 * C, P) + 3)
     return 8 * (spectral + sampled)
+
+
+def _kept_bytes(run: Run, data: Mapping[str, DataSize]) -> int:
+    """Of one measured epoch, every example of a run's own data and of those out of its distribution, in float32."""
+    own = data[run.data]
+    examples = own.train + own.test + sum(data[name].test for name in run.outside.values())
+    return 4 * examples * (min(_cost(run, own).features, AXES) + 2)

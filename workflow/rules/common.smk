@@ -141,6 +141,16 @@ def of_every_run(layer, suffix):
     return [f"{RESULTS}/{layer}/{run}.{suffix}" for run in RUNS]
 
 
+def tables_of_every_run():
+    """What is measured of the runs, a file a run and kind."""
+    outside = [f"{RESULTS}/metrics/out_of_distribution/{run}.csv" for run in RUNS if RUNS[run].outside]
+    return of_every_run("metrics", "csv") + of_every_run("robustness", "csv") + outside
+
+
+def cards_of_runs():
+    return [f"{RESULTS}/datasets/{data}.json" for data in dict.fromkeys(run.data for run in STUDY.runs)]
+
+
 def checkpoints_of_run(wildcards):
     return [f"{RESULTS}/checkpoints/{wildcards.run}/{i:02d}.safetensors" for i in range(STUDY.measured_epochs)]
 
@@ -151,6 +161,10 @@ def card_of_run(wildcards):
 
 def data_of_run(wildcards):
     return f"{PLACE}/data/{RUNS[wildcards.run].data}.safetensors"
+
+
+def cards_outside(wildcards):
+    return [f"{RESULTS}/datasets/{data}.json" for data in RUNS[wildcards.run].outside.values()]
 
 
 def images_of_run(wildcards):

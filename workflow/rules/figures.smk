@@ -4,10 +4,15 @@ def files_of_figure(figure):
     if reads == "theory":
         return [f"{RESULTS}/theory/{system}.csv" for system in STUDY.theory]
     suffix = "safetensors" if reads == "features" else "csv"
-    layers = {"robustness": ["metrics", "robustness"], "settings": ["metrics"], "codes": ["metrics"]}.get(reads, [reads])
+    layers = {
+        "robustness": ["metrics", "robustness"],
+        "out_of_distribution": ["metrics", "metrics/out_of_distribution"],
+        "settings": ["metrics"],
+        "codes": ["metrics"],
+    }.get(reads, [reads])
     tables = [f"{RESULTS}/{layer}/{run}.{suffix}" for layer in layers for run in shown_runs(figure, STUDY.runs)]
     tables += rules.list_runs.output * (reads in ("settings", "codes"))
-    return tables + CARDS * (reads == "codes")
+    return tables + cards_of_runs() * (reads == "codes")
 
 
 CAPTIONS = WORKFLOW / "neural_collapse" / "report" / "captions"
@@ -27,7 +32,6 @@ def title_of(figure):
     return " ".join(bold[1].split()) if bold else figure
 
 
-CARDS = [f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets]
 MSE_RUNS = [run for run in STUDY.runs if run.loss == "mse"]
 
 
@@ -91,8 +95,8 @@ rule table:
 
 rule claims:
     input:
-        tables=[*of_every_run("metrics", "csv"), *of_every_run("robustness", "csv")],
-        cards=CARDS,
+        tables=tables_of_every_run(),
+        cards=cards_of_runs(),
         runs=rules.list_runs.output,
         checks=f"{RESULTS}/theory/checks.csv",
     output:

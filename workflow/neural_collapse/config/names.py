@@ -6,6 +6,9 @@ from typing import Any
 PLAIN = "plain"
 """The variant of a training that has none; no name says so."""
 
+LEFT_OUT = "left_out"
+"""Out of distribution, in place of a data set's name: the classes that a run's own data leave out."""
+
 
 def pair_name(dataset: str, network: str, loss: str, variant: str) -> str:
     """A training without its seed, `{dataset}-{network}-{loss}`, with `-{variant}` where it is one of several."""
