@@ -16,7 +16,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from attempts import keep_logs_of_earlier_attempts
 from environments import mixture, pins
-from fingerprint import fingerprint
+from fingerprint import fingerprint, remember_in
 from neural_collapse.data.preparation import content_digest, own_path
 from neural_collapse.config.checks import checked
 from neural_collapse.config.declarations import building_module, known_figures, of_another_library
@@ -28,6 +28,7 @@ from termination import handle_sigterm_in_a_thread
 
 handle_sigterm_in_a_thread()
 keep_logs_of_earlier_attempts()
+remember_in(Path(".snakemake/records/sources.json"))
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own. The shell says so after
 # conda has activated an environment: Snakemake keeps PYTHONPATH from such jobs, and where conda's base environment was

@@ -8,9 +8,11 @@ def files_of_figure(figure):
         "robustness": ["metrics", "robustness"],
         "out_of_distribution": ["metrics", "metrics/out_of_distribution"],
         "settings": ["metrics"],
+        "codes": ["metrics"],
     }.get(reads, [reads])
     tables = [f"{RESULTS}/{layer}/{run}.{suffix}" for layer in layers for run in shown_runs(figure, STUDY.runs)]
-    return tables + rules.list_runs.output * (reads == "settings")
+    tables += rules.list_runs.output * (reads in ("settings", "codes"))
+    return tables + cards_of_runs() * (reads == "codes")
 
 
 CAPTIONS = WORKFLOW / "neural_collapse" / "report" / "captions"

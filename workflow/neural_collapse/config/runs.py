@@ -313,6 +313,8 @@ def shows_something(figure: str, runs: Iterable[Run]) -> bool:
     reads = declared_by(figure)["READS"]
     if reads == "settings":
         return len({run.variant for run in runs}) > 1 or len({run.loss for run in runs}) > 2
+    if reads == "codes":
+        return len({run.network_options.get("bottleneck") for run in runs} - {None}) > 1
     return reads == "theory" or bool(shown_runs(figure, runs))
 
 
