@@ -50,7 +50,7 @@ def changed(path, value):
         ("studies/small/runs/digits-vgg11-mse-plain", {}, ["'digits-vgg11-mse-plain' is not a run"]),
         ("studies/small/runs/digits-vgg11-mse-A", {}, ["'A'", "small letters"]),
         ("studies/small/runs/digits-vgg11-mse/network", {"depth": 1}, ["mse.network", "'depth'", "width"]),
-        ("studies/small/runs/digits-vgg11-mse/network", 3, ["mse.network", "3 is not of type object"]),
+        ("studies/small/runs/digits-vgg11-mse/network", 3, ["mse.network", "3 is not allowed", "a table or a text"]),
         ("studies/small/runs/digits-vgg11-mse/dataset", {"padding": -1}, ["mse.dataset.padding", "at least 0"]),
         ("studies/small/runs/digits-vgg11-mse/dataset", {"path": "x"}, ["mse.dataset", "'dataset.path'", "known:"]),
         ("studies/small/grid", {"weight_decays": [1]}, ["grid", "'weight_decays'", "did you mean 'weight_decay'"]),

@@ -89,7 +89,7 @@ rule table:
 
 rule claims:
     input:
-        tables=[*of_every_run("metrics", "csv"), *of_every_run("robustness", "csv")],
+        tables=tables_of(STUDY.runs),
         cards=[f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets],
         runs=rules.list_runs.output,
         checks=f"{RESULTS}/theory/checks.csv",

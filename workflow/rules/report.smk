@@ -33,7 +33,7 @@ MOVING = rules.portrait.output if "figure-portrait" in STUDY.figures else []
 
 rule report:
     input:
-        tables=[*of_every_run("metrics", "csv"), *of_every_run("robustness", "csv")],
+        tables=tables_of(STUDY.runs),
         figures=[rules.figure.output.png.format(figure=figure) for figure in STUDY.figures],
         claims=rules.claims.output.csv,
         checks=rules.check_theory.output,

@@ -39,6 +39,8 @@ def why_not(target):
         return f"is of no study of config.yaml; there are {', '.join(CONFIG['studies'])}"
     if name in known_figures() and name not in STUDY.figures:
         if not shows_something(name, STUDY.runs):
+            if declared_by(name)["READS"] != "settings" and not STUDY.with_network:
+                return f"shows what needs a network, and the runs of the study {STUDY.name} are of features alone"
             needed = declared_by(name).get("NEEDS")
             if needed is None:
                 return f"shows what differs with a setting, and the study {STUDY.name} varies none; give it a `grid` in config.yaml"
