@@ -2,7 +2,7 @@ import contextlib
 import functools
 
 from contents import checksum
-from neural_collapse.data.own_files import are_there, digest_of_files, folder_of
+from neural_collapse.data.own_files import are_there, digest_of_files, folder_of, how_many
 
 
 def source_of(dataset):
@@ -51,7 +51,7 @@ def files_brought_by(run):
     """How many checkpoints a run brings."""
     if not are_there(run.brings.files):
         return recorded_of(run).get("files", 0)
-    return sum(map(len, found_files(run.brings.files, run.name).values()))
+    return how_many(found_files(run.brings.files, run.name))
 
 
 def brought_files(run):

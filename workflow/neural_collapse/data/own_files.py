@@ -53,6 +53,11 @@ def found_files(patterns: Sequence[str], where: str) -> dict[int | None, list[Pa
     return {epoch: [*by_epoch[epoch], *shared] for epoch in sorted(by_epoch)}
 
 
+def how_many(found: dict[int | None, list[Path]]) -> int:
+    """The epochs of files that say by their names of which they are; else the files, each of an epoch of its own."""
+    return len(found) if None not in found else len(found[None])
+
+
 def are_there(patterns: Sequence[str]) -> bool:
     """Whether every path names a file; a clone may have none."""
     return all(map(_matching, patterns))

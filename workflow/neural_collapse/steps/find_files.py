@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..data.own_files import digest_of_files, found_files, sha256_of
+from ..data.own_files import digest_of_files, found_files, how_many, sha256_of
 from ..storage import write_json
 from ._brought import brought_arguments, brought_by
 
@@ -19,6 +19,6 @@ def run(options: argparse.Namespace) -> None:
     patterns = brought_by(options).files
     found = found_files(patterns, options.run_name)
     epochs = [epoch for epoch in found if epoch is not None]
-    count = len(epochs) or len(found[None])
+    count = how_many(found)
     write_json(options.output, {"sha256": digest_of_files(patterns, sha256_of), "epochs": epochs, "files": count})
     print(f"{options.run_name}: {count} epochs" if epochs else f"{options.run_name}: {count} files")
