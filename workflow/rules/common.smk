@@ -16,7 +16,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from attempts import keep_logs_of_earlier_attempts
 from environments import mixture, pins
-from fingerprint import fingerprint
+from fingerprint import fingerprint, fingerprint_of_files
 from neural_collapse.data.own_files import found_files
 from neural_collapse.data.preparation import content_digest, own_path
 from neural_collapse.config.checks import checked
@@ -227,9 +227,9 @@ def pins_of_run(step, run):
 
 
 def own_code(run):
-    """What stands for the code of a network `module:function`: its module's, where that lies here; else nothing."""
+    """What stands for the code of a network `module:function`: its module or package, where that lies here."""
     name = run.architecture.partition(":")[0] if ":" in run.architecture else ""
-    package, _, inside = name.partition(".")
-    if inside and Path(package).is_dir():
-        return [f"{name} {fingerprint(inside, library=Path(package).absolute())}"]
-    return [f"{name} {fingerprint(name, library=Path.cwd())}"] if Path(f"{name}.py").is_file() else []
+    package = name.partition(".")[0]
+    files = [Path(f"{package}.py"), *sorted(Path(package).rglob("*.py"))] if package else []
+    files = [file for file in files if file.is_file()]
+    return [f"{name} {fingerprint_of_files(files)}"] if files else []

@@ -36,7 +36,9 @@ def recorded_of(run):
 
 # Features may be large: what each file holds is looked at once, as long as it stays as it is.
 LOOKED_AT = Path(".snakemake/records/own_files.json")
-HOLDS = json.loads(LOOKED_AT.read_text()) if LOOKED_AT.exists() else {}
+HOLDS = {}
+with contextlib.suppress(OSError, ValueError):  # absent, or damaged
+    HOLDS = json.loads(LOOKED_AT.read_text())
 
 
 @functools.cache
