@@ -9,7 +9,7 @@ from torch import nn
 from neural_collapse.__main__ import main
 from neural_collapse.data.own_files import are_there, digest_of_files, folder_of, found_files, how_many, sha256_of
 from neural_collapse.errors import InputError
-from neural_collapse.storage import write_json
+from neural_collapse.storage import read_json, write_json
 from neural_collapse.train.checkpoints import load_network
 from neural_collapse.train.elsewhere import load_into, read_weights
 from neural_collapse.train.networks import build
@@ -100,7 +100,7 @@ def take(tmp_path, model):
         common = ["--config", "config.json", "--study", "s", "--run", "digits-mine-ce-seed0"]
         if main(["find-files", *common, "--output", "files.json"]):
             return capsys.readouterr().err
-        made = [f"made{place}.safetensors" for place in range(len(saved))]
+        made = [f"made{place}.safetensors" for place in range(read_json("files.json", "files")["files"])]
         flags = ["--files", "files.json", "--card", "card.json", "--network", "a_users_models:Small"]
         if main(["take-checkpoints", *common, *flags, "--output", *made]):
             return capsys.readouterr().err
@@ -111,10 +111,7 @@ def take(tmp_path, model):
 
 def test_epochs_come_from_names_or_from_files(take, model, capsys):
     state = model[1].state_dict()
-    assert take("{epoch}.pt", {"10.pt": state, "9.pt": state, "other.pt": state}, capsys) in (
-        [9, 10],
-        "error: --output: 3 checkpoints can't hold 2 epochs.\n",
-    )
+    assert take("{epoch}.pt", {"10.pt": state, "9.pt": state, "other.pt": state}, capsys) == [9, 10]
 
 
 @pytest.mark.parametrize("names, epochs, expected", [("*.pt", (7, 2), [2, 7]), ("*.pt", (1, 0), [1, 2])])
@@ -123,7 +120,7 @@ def test_epochs_of_entries_rise_from_one(take, model, capsys, names, epochs, exp
     assert take(names, saved, capsys) == expected
 
 
-def test_a_single_checkpoint_is_epoch_one_and_several_must_say_theirs(take, model, capsys):
+def test_several_checkpoints_must_say_their_epochs(take, model, capsys):
     state = model[1].state_dict()
     assert "of which epoch it is, it doesn't say" in take("*.pt", {"a.pt": state, "b.pt": state}, capsys)
 
