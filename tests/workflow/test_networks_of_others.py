@@ -81,7 +81,7 @@ def test_training_starts_from_the_file_of_weights(made):
     assert trained["classifier.weight"].shape[0] == 3, "the file's had 5 classes"
     trained = load_file(made.path / CHECKPOINT.format("photos-timm_test_resnet-ce"))
     state = load_file(made.path / "timm.safetensors")
-    np.testing.assert_allclose(trained["stages.trunk.stem.conv1.weight"], state["stem.conv1.weight"], atol=1e-4)
+    np.testing.assert_allclose(trained["stages.trunk.conv1.0.weight"], state["conv1.0.weight"], atol=1e-4)
 
 
 def test_other_weights_train_their_run_alone(study):

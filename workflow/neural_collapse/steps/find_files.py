@@ -21,6 +21,5 @@ def run(options: argparse.Namespace) -> None:
     epochs = [epoch for epoch in found if epoch is not None]
     count = how_many(found)
     write_json(options.output, {"sha256": digest_of_files(patterns, sha256_of), "epochs": epochs, "files": count})
-    print(
-        f"{options.run_name}: epochs {', '.join(map(str, epochs))}" if epochs else f"{options.run_name}: files: {count}"
-    )
+    found_epochs = f"epochs {', '.join(map(str, epochs))}"
+    print(f"{options.run_name}: {found_epochs if epochs else f'{count} files'}")
