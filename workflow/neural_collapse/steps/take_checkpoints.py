@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..config.checks import check_setting
 from ..errors import InputError
 from ..storage import read_json
 from ..train import networks
@@ -10,6 +11,8 @@ from ..train.checkpoints import write_checkpoint
 from ..train.elsewhere import load_into, read_weights
 from ._brought import brought_arguments, files_by_epoch
 from ._options import key_value
+
+_IMAGE = {"type": "array", "minItems": 3, "maxItems": 3, "items": {"type": "integer", "minimum": 1}}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +29,7 @@ def run(options: argparse.Namespace) -> None:
     if len(files) != len(options.output):
         raise InputError(f"--output: {len(options.output)} checkpoints can't hold {len(files)} epochs.")
     card = read_json(options.card, "a data set's card", "image", "classes")
+    check_setting(f"{options.card}: image", card["image"], _IMAGE)
     channels, image_size, _ = card["image"]
     size = {"in_channels": channels, "classes": len(card["classes"]), "image_size": image_size}
     given = dict(options.network_options)
