@@ -72,14 +72,15 @@ def load_into(network: Network, weights: Weights, path: Path) -> None:
     """
     state = _renamed(weights.tensors, network)
     own = network.state_dict()
-    absent, foreign = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    absent = sorted(map(_theirs, own.keys() - state.keys()))
+    foreign = sorted(map(_theirs, state.keys() - own.keys()))
     if absent or foreign:
         found = [f"it lacks {_some(absent)}"] * bool(absent) + [f"it has {_some(foreign)} more"] * bool(foreign)
         raise InputError(f"{path}: not the weights of this network: {' and '.join(found)}.")
     for name, tensor in own.items():
         if state[name].shape != tensor.shape:
             shapes = f"{tuple(state[name].shape)}, not {tuple(tensor.shape)}"
-            raise InputError(f"{path}: not the weights of this network: {name} has the shape {shapes}.")
+            raise InputError(f"{path}: not the weights of this network: {_theirs(name)} has the shape {shapes}.")
     network.load_state_dict(state)
 
 
@@ -93,6 +94,11 @@ def _renamed(tensors: dict[str, Tensor], network: Network) -> dict[str, Tensor]:
     layers = {name.rpartition(".")[0] for name in rest}
     head = {name: f"classifier.{name.rpartition('.')[2]}" for name in rest} if len(layers) == 1 else {}
     return {head.get(name, f"stages.trunk.{name}" if name in inside else name): of for name, of in tensors.items()}
+
+
+def _theirs(name: str) -> str:
+    """What a weight of a model that was taken apart is called there."""
+    return name.removeprefix("stages.trunk.")
 
 
 def _some(names: list[str]) -> str:
