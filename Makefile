@@ -11,7 +11,7 @@ all: setup
 setup: .venv/installed
 
 test: .venv/installed-test browser slurm
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 20
 
 # The tests of the report need a Chromium, those of a cluster a Slurm that root may start; whoever may install packages
 # gets Debian's, others are told what is skipped.

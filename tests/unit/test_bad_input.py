@@ -56,10 +56,13 @@ def written(name, content):
 
 
 def edited(name, old, new):
+    """One piece of a file in place of another: both text, or both bytes."""
+    old, new = (piece.encode() if isinstance(piece, str) else piece for piece in (old, new))
+
     def edit():
-        text = Path(name).read_text()
-        assert old in text
-        Path(name).write_text(text.replace(old, new, 1))
+        content = Path(name).read_bytes()
+        assert old in content
+        Path(name).write_bytes(content.replace(old, new, 1))
 
     return edit
 
@@ -168,6 +171,19 @@ def nothing():
 
 
 CASES = [
+    # data out of distribution
+    (
+        nothing,
+        COMMANDS["extract-outside"].replace("others=data", "others=colour"),
+        "colour.safetensors: the images of 'others' are uint8 3x8x8, but the networks of 'squares' see uint8 1x8x8",
+    ),
+    (nothing, COMMANDS["extract-outside"].replace("others=", "test="), "--outside: 'test' is of the run's own data"),
+    (nothing, COMMANDS["extract-outside"].replace("others=", "left_out="), "no class of it is left out of 'squares'"),
+    (
+        nothing,
+        COMMANDS["measure-outside"].replace("outside.s", "data.s"),
+        "data.safetensors: not what networks make of data out of distribution",
+    ),
     # damaged tables
     (cut_in_a_number("metrics.csv"), "summarise", "metrics.csv: its last line has no end, so it was cut"),
     (cut_in_a_number("metrics.csv"), "collect", "metrics.csv: its last line has no end, so it was cut"),
@@ -237,6 +253,7 @@ CASES = [
             ("attack", "--loss mse,x", "argument --loss: 'mse,x' is not a name"),
             ("attack", "--network 'vgg11\n'", "argument --network: 'vgg11\\n' is not a name"),
             ("simulate", "--horizon 1e30", "argument --horizon: 1e+30 is not allowed"),
+            ("simulate", "--output 'two\udce9.csv'", "two\\udce9: no text in UTF-8; give it another name"),
             ("simulate", "--spectrum 1e30 1e-30", "argument --spectrum: 1e+30 is not allowed"),
             ("extract", "--loss-options k=1", "loss 'mse': its options are none"),
             ("extract", "--output images", "images"),
@@ -258,6 +275,7 @@ CASES = [
     (bomb, "prepare-arrays", "unpacks to 536871040 bytes from"),
     (arrays_of("images.npz", train_images=np.zeros((12, 0, 0), np.uint8)), "prepare-arrays", "H > 0"),
     (cut("images.npz"), "prepare-arrays", "images.npz: not a whole .npz file"),
+    (edited("images.npz", b"PK\x01\x02", b"PK\x01\x03"), "prepare-arrays", "images.npz: not a whole .npz file"),
     (arrays_of("own.npz", weight=np.full((3, 4), np.nan)), "measure-own", "weight: all numbers must be finite"),
     # a user's own images
     (large_png, "prepare-folder", "images/train/a/0.png: not a whole image"),

@@ -82,11 +82,23 @@ VGG, DIGITS = "train.networks.vgg", "data.sources.digits"
     [
         ("tqdm", {}),
         ("safetensors", {}),
-        ("pytorch", {"train", "try_learning_rate", "extract_features", "attack", "take_checkpoints"}),
+        (
+            "pytorch",
+            {
+                *("train", "try_learning_rate", "extract_features", "extract_out_of_distribution", "attack"),
+                "take_checkpoints",
+            },
+        ),
         ("scikit-learn", {"prepare_dataset"}),
         ("pillow", {}),
         ("torchvision", {}),
-        ("scipy", {"measure_run", "measure_features", "simulate_central_path", "check_theory", "claims", "report"}),
+        (
+            "scipy",
+            {
+                *("measure_run", "measure_features", "measure_out_of_distribution", "simulate_central_path"),
+                *("check_theory", "claims", "report"),
+            },
+        ),
         ("matplotlib-base", {"figure"}),
     ],
 )

@@ -1,16 +1,20 @@
 """The table of runs, and the figure of what was measured at the last epoch against what was set."""
 
+import json
+
+import numpy as np
 import pandas as pd
 import pytest
 from synthetic import synthetic_run
 
 from neural_collapse.config.names import name_of_settings, pair_name, parts_of_pair
 from neural_collapse.errors import InputError
-from neural_collapse.figures import figure_07, figure_settings
+from neural_collapse.figures import figure_07, figure_codes, figure_settings
 from neural_collapse.figures.claims import claims_table
 from neural_collapse.figures.table_1 import accuracy_table, to_markdown
 from neural_collapse.metrics.settings import read_runs, varied, varied_beside, write_runs
 from neural_collapse.metrics.tables import runs
+from neural_collapse.storage import write_csv
 
 KEY = ("dataset", "network", "loss", "variant", "seed")
 
@@ -93,6 +97,27 @@ def test_a_line_is_the_trainings_that_differ_in_one_setting_alone(tmp_path):
     (legend,) = block.legends
     labels = [text.get_text() for text in legend.get_texts()]
     assert labels == ["MSE, batch norm true", "CE, batch norm true", "MSE, batch norm false", "CE, batch norm false"]
+
+
+def test_few_features_are_drawn_beside_the_best_code_of_so_many_classes(tmp_path):
+    rows, table = study(decays=(2, 4, 9), losses=("mse",))
+    for row in rows:
+        row["network.bottleneck"] = row["weight_decay"]
+    write_runs(tmp_path / "runs.csv", rows)
+    (tmp_path / "digits.json").write_text(json.dumps({"classes": ["0", "1", "2", "3", "4"]}))
+    write_csv(tmp_path / "table.csv", table.assign(measure=table.measure.replace("nc1", "one_vs_rest_means")))
+    paths = [tmp_path / name for name in ("table.csv", "runs.csv", "digits.json")]
+    (block,) = figure_codes.draw(figure_codes.read(paths)).subfigs
+    (axes,) = block.axes
+    measured, best = sorted(axes.lines, key=lambda line: len(line.get_xdata()))
+    assert measured.get_xdata().tolist() == [2, 4, 9]
+    pentagon = 1 - np.cos(2 * np.pi / 5)
+    assert dict(zip(*best.get_data(), strict=True)) == pytest.approx(
+        {2: pentagon, 3: 1, **dict.fromkeys(range(4, 10), 1.25)}
+    )
+    (tmp_path / "other.json").write_text(json.dumps({"classes": ["0"]}))
+    with pytest.raises(InputError, match=r"\[1, 5\] classes"):
+        figure_codes.read([*paths, tmp_path / "other.json"])
 
 
 def test_named_settings_are_points_and_losses_stand_for_them_where_nothing_else_varies(tmp_path):

@@ -12,6 +12,7 @@ from neural_collapse.train.checkpoints import write_checkpoint
 PARENT = 4711
 STEPS = {
     "extract-features": "--loss mse --seed 0",
+    "extract-out-of-distribution": "--outside others={data}",
     "attack": "--dataset d --network n --loss mse --seed 0 --images 2 --iterations 1 --overshoot 0.02 --epochs all",
 }
 
@@ -26,7 +27,8 @@ def test_a_step_left_behind_never_writes_over_a_newer_output(step, tmp_path, mon
     for i, path in enumerate(checkpoints):
         write_checkpoint(path, network, epoch=1 + i, architecture=architecture)
     output = tmp_path / "output.csv"
-    command = [step, "--data", f"{tmp_path}/data.safetensors", *STEPS[step].split(), "--threads", "1"]
+    data = str(tmp_path / "data.safetensors")
+    command = [step, "--data", data, *STEPS[step].replace("{data}", data).split(), "--threads", "1"]
     command += ["--checkpoints", *checkpoints, "--output", str(output), "--stop-with-parent", str(PARENT)]
 
     def parent_is_gone_at(look):

@@ -12,7 +12,7 @@ from neural_collapse.metrics.tables import RunKey
 
 ROOT = Path(__file__).parents[2]
 CONFIG = read_config(ROOT / "config.yaml")
-STUDIES = ["weight_decay", "imbalance", "bottleneck", "losses", "layers"]
+STUDIES = ["weight_decay", "imbalance", "bottleneck", "losses", "layers", "out_of_distribution"]
 
 
 def last_epochs(study):

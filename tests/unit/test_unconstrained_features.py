@@ -87,3 +87,16 @@ def test_decay_that_costs_more_than_the_classes_are_worth_leaves_nothing():
     assert unconstrained_loss(end, 0.5, 0.5) == pytest.approx(minimum.loss, abs=1e-12)
     with pytest.raises(InputError, match="both must be above 0"):
         global_minimum(C, N, 0, 0.1)
+
+
+def test_with_a_measured_decay_of_features_the_minimum_restates_that_the_classifier_is_least_squares():
+    weight_decay, length = 0.02, 1.7
+    frame = np.eye(C) - 1 / C
+    directions = np.linalg.qr(np.random.default_rng(1).standard_normal((P, C)))[0].T
+    means = length * frame @ directions / np.linalg.norm(frame[0])
+    ridge = np.linalg.solve(means.T @ means / C + weight_decay * np.eye(P), means.T @ frame / C).T  # its bias is 1/C
+    rows = np.linalg.norm(ridge, axis=1)
+    minimum = global_minimum(C, N, weight_decay, weight_decay * rows[0] ** 2 / (N * length**2))
+    np.testing.assert_allclose(ridge @ means.T, minimum.gain * frame, atol=1e-14)
+    np.testing.assert_allclose(rows, minimum.weight)
+    assert minimum.feature == pytest.approx(length)

@@ -35,6 +35,9 @@ COMMANDS = {
     "collect-sweep": "collect-sweep squares-vgg11-mse.json --output out.csv",
     "extract": "extract-features --data data.safetensors --checkpoints 00.safetensors --loss mse --seed 0 --threads 1 "
     "--output out.safetensors",
+    "extract-outside": "extract-out-of-distribution --data data.safetensors --checkpoints 00.safetensors --outside "
+    "others=data.safetensors --threads 1 --output out.safetensors",
+    "measure-outside": f"measure-out-of-distribution outside.safetensors {RUN} --output out.csv",
     "measure": f"measure-run features.safetensors {RUN} --weight-decay 0.005 --output out.csv",
     "measure-own": "measure own.npz --json",
     "measure-pt": "measure own.pt --json",
@@ -97,6 +100,7 @@ def make_all() -> None:
     write_dataset("colour.safetensors", tiny_training.dataset(channels=3))
     called(COMMANDS["train"].replace("out/history.csv", "history.csv").replace("--checkpoints out", "--checkpoints ."))
     called(COMMANDS["extract"].replace("out.", "features."))
+    called(COMMANDS["extract-outside"].replace("out.s", "outside.s"))
     called(COMMANDS["measure"].replace("out.", "metrics."))
     called(COMMANDS["measure"].replace("out.", "other.").replace("--seed 0", "--seed 1"))
     os.rename("work", "half")

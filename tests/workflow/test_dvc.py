@@ -25,6 +25,7 @@ LOADED = {
     "try_learning_rate": ["train.networks", "train.losses"],
     "train_network": ["train.networks", "train.losses"],
     "extract_features": ["train.networks", "train.losses"],
+    "extract_out_of_distribution": ["train.networks"],
     "attack": ["train.networks"],
     "figure": ["figures"],
 }

@@ -20,7 +20,9 @@ LAYER_OF_RULE = {
     "collect_sweep": "sweep",
     "train_network": "train",
     "extract_features": "features",
+    "extract_out_of_distribution": "features",
     "measure": "metrics",
+    "measure_out_of_distribution": "metrics",
     "attack": "metrics",
     "summarise": "metrics",
     "portrait": "figures",
@@ -34,7 +36,7 @@ LAYER_OF_RULE = {
 }
 
 
-@pytest.mark.parametrize("study", ["quick", "bottleneck", "paper", "sweep"])
+@pytest.mark.parametrize("study", ["quick", "bottleneck", "out_of_distribution", "paper", "sweep"])
 def test_counts_the_jobs_of_every_layer(study, tmp_path):
     # fmt: off
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--snakefile", f"{REPOSITORY}/Snakefile",

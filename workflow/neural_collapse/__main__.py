@@ -31,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _refuse(f"this step needs {error.name}, which is not installed; {extras} has all of it.")
     except OSError as error:  # a file that can't be written, a full disk
         return _refuse(f"{error.filename or 'a file'}: {error.strerror or error}.")
+    except UnicodeEncodeError as error:  # a file's name may hold any bytes, what is written of it may not
+        return _refuse(f"{error.object}: no text in UTF-8; give it another name.")
     except (MemoryError, RuntimeError) as error:  # torch has errors of its own, for a GPU's memory and the machine's
         if isinstance(error, RuntimeError) and not re.search("out of memory|can't allocate memory", str(error)):
             raise

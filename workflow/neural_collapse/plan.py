@@ -13,6 +13,7 @@ from .config.runs import DataSize, Run, Study, published_size
 from .data.own_files import are_there, found_files, how_many
 from .data.sizes import size_of_data
 from .features.extraction import SAMPLE_SIZE
+from .features.out_of_distribution import AXES
 from .train import networks
 
 _ATTACK_STEPS = 3  # of DeepFool, for an average image; 1.5 to 3 were seen
@@ -58,14 +59,22 @@ def plan(study: Study, results: Path) -> list[Cost]:
     def over_epochs(quantity: Callable[[Run, DataSize], float]) -> float:
         return sum(_epochs(study, run) * quantity(run, data[run.data]) for run in runs)
 
+    outside = [run for run in runs if run.outside]
+    kept = sum(_epochs(study, run) * _kept_bytes(run, data) for run in outside)
+    moments = over_epochs(_moments_bytes) + kept
     return [
         Cost("data", jobs=len(data) + len(study.runs) - len(study.trained), disk=sum(map(_data_bytes, data.values()))),
         sweep_cost(study, results),
         Cost("train", len(runs), flops=flops["train"], disk=over_epochs(_checkpoint_bytes)),
-        Cost("features", len(runs), flops=flops["features"], disk=over_epochs(_moments_bytes)),
+        Cost(
+            "features",
+            len(runs) + len(outside),
+            flops=flops["features"] + flops["out_of_distribution"],
+            disk=moments,
+        ),
         # Each run is measured, attacked where it has a network, and summarised, and all are collected, with what was
         # set for each.
-        Cost("metrics", 3 * len(runs) + 2 * len(features) + 2, flops=flops["metrics"]),
+        Cost("metrics", 3 * len(runs) + 2 * len(features) + len(outside) + 2, flops=flops["metrics"]),
         Cost("theory", jobs=len(study.theory) + 1),  # and the table of what the paper proves
         # And table 1, the claims, and the frames of the moving portrait.
         Cost("figures", jobs=len(study.figures) + 2 + ("figure-portrait" in study.figures)),
@@ -104,6 +113,9 @@ def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[
     def each(runs: Mapping[str, Run], flops: Callable[[Run, DataSize], float]) -> dict[str, float]:
         return {name: flops(run, data[run.data]) for name, run in runs.items() if run.data in data}
 
+    def outside(run: Run) -> int:
+        return sum(data[name].test for name in run.outside.values() if name in data)
+
     runs = {run.name: run for run in study.with_network}
     rounds = range(1, len(study.sweep.rounds) + 1)
     trials = {f"{pair} {number}": study.trial(pair, number) for pair in study.swept for number in rounds}
@@ -111,6 +123,12 @@ def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[
         "sweep": each(trials, _training_flops),
         "train": each({run.name: run for run in study.trained}, _training_flops),
         "features": each(runs, lambda run, data: _epochs(study, run) * _extraction_flops(run, data)),
+        "out_of_distribution": each(
+            {name: run for name, run in runs.items() if run.outside},
+            lambda run, data: (
+                _epochs(study, run) * _extraction_flops(run, replace(data, test=data.test + outside(run)))
+            ),
+        ),
         "metrics": each(
             runs, lambda run, data: attacked(run) * min(attack["images"], data.test) * _attack_flops(run, data)
         ),
@@ -206,3 +224,10 @@ def _moments_bytes(run: Run, data: DataSize) -> int:
     spectral = 2 * P * (1 + 2 * C) + P * C  # eigenvalues, class means and classifier; for testing, train means too
     sampled = sum(min(SAMPLE_SIZE, examples) for examples in (data.train, data.test)) * (min(2 * C, P) + 3)
     return 8 * (spectral + sampled)
+
+
+def _kept_bytes(run: Run, data: Mapping[str, DataSize]) -> int:
+    """Of one measured epoch, every example of a run's own data and of those out of its distribution, in float32."""
+    own = data[run.data]
+    examples = own.train + own.test + sum(data[name].test for name in run.outside.values())
+    return 4 * examples * (min(_cost(run, own).features, AXES) + 2)

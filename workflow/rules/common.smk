@@ -16,7 +16,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from attempts import keep_logs_of_earlier_attempts
 from environments import mixture, pins
-from fingerprint import fingerprint, fingerprint_of_files
+from fingerprint import fingerprint, fingerprint_of_files, remember_in
 from neural_collapse.data.own_files import found_files
 from neural_collapse.data.preparation import content_digest, own_path
 from neural_collapse.config.checks import checked
@@ -29,6 +29,7 @@ from termination import handle_sigterm_in_a_thread
 
 handle_sigterm_in_a_thread()
 keep_logs_of_earlier_attempts()
+remember_in(Path(".snakemake/records/sources.json"))
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own. The shell says so after
 # conda has activated an environment: Snakemake keeps PYTHONPATH from such jobs, and where conda's base environment was
@@ -156,6 +157,16 @@ def checkpoints_of(run):
     return [f"{RESULTS}/checkpoints/{run}/{i:02d}.safetensors" for i in range(count)]
 
 
+def tables_of_every_run():
+    """What is measured of the runs, a file a run and kind."""
+    outside = [f"{RESULTS}/metrics/out_of_distribution/{run}.csv" for run in STUDY.runs if run.outside]
+    return tables_of(STUDY.runs) + outside
+
+
+def cards_of_runs():
+    return [f"{RESULTS}/datasets/{data}.json" for data in dict.fromkeys(run.data for run in STUDY.with_network)]
+
+
 def checkpoints_of_run(wildcards):
     return checkpoints_of(RUNS[wildcards.run])
 
@@ -166,6 +177,10 @@ def card_of_run(wildcards):
 
 def data_of_run(wildcards):
     return f"{PLACE}/data/{RUNS[wildcards.run].data}.safetensors"
+
+
+def cards_outside(wildcards):
+    return [f"{RESULTS}/datasets/{data}.json" for data in RUNS[wildcards.run].outside.values()]
 
 
 def images_of_run(wildcards):

@@ -4,9 +4,15 @@ def files_of_figure(figure):
     if reads == "theory":
         return [f"{RESULTS}/theory/{system}.csv" for system in STUDY.theory]
     suffix = "safetensors" if reads == "features" else "csv"
-    layers = {"robustness": ["metrics", "robustness"], "settings": ["metrics"]}.get(reads, [reads])
+    layers = {
+        "robustness": ["metrics", "robustness"],
+        "out_of_distribution": ["metrics", "metrics/out_of_distribution"],
+        "settings": ["metrics"],
+        "codes": ["metrics"],
+    }.get(reads, [reads])
     tables = [f"{RESULTS}/{layer}/{run}.{suffix}" for layer in layers for run in shown_runs(figure, STUDY.runs)]
-    return tables + rules.list_runs.output * (reads == "settings")
+    tables += rules.list_runs.output * (reads in ("settings", "codes"))
+    return tables + cards_of_runs() * (reads == "codes")
 
 
 CAPTIONS = WORKFLOW / "neural_collapse" / "report" / "captions"
@@ -89,8 +95,8 @@ rule table:
 
 rule claims:
     input:
-        tables=tables_of(STUDY.runs),
-        cards=[f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets],
+        tables=tables_of_every_run(),
+        cards=cards_of_runs(),
         runs=rules.list_runs.output,
         checks=f"{RESULTS}/theory/checks.csv",
     output:

@@ -6,11 +6,16 @@ changed statement changes it for exactly the jobs that reach it. It is the same 
 """
 
 import ast
+import atexit
+import contextlib
 import functools
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from neural_collapse.storage import whole_file
 
 LIBRARY = Path(__file__).parents[1] / "neural_collapse"
 
@@ -32,8 +37,22 @@ class Definition(NamedTuple):
 
 def forget() -> None:
     """Read every source anew from now on: until then each is read once."""
-    for remembered in (fingerprint, reached, _read, _file, _digest):
+    for remembered in (fingerprint, reached, _read, _file):
         remembered.cache_clear()
+
+
+def remember_in(path: Path) -> None:
+    """Keep what is read of each source in a file, by the source's content, for the next process that calls this."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        _sources.update(json.loads(path.read_text()))
+    before = set(_sources)
+
+    def keep() -> None:
+        if _sources.keys() - before:
+            with contextlib.suppress(OSError), whole_file(path) as temporary:  # a folder that is read-only
+                temporary.write_text(json.dumps({content: _sources[content] for content in _seen}))
+
+    atexit.register(keep)
 
 
 @functools.cache
@@ -93,7 +112,7 @@ def reached(*modules: str, library: Path = LIBRARY) -> list[Definition]:
         if name in source.imported:
             found.add(definition)
             waiting += _imported(source.imported[name], module, library)
-        elif name in source.nodes:
+        elif name in source.digests:
             found.add(definition)
             waiting.append(Definition(module, ""))
             for used in source.names[name]:
@@ -117,21 +136,43 @@ class _Import(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """A module: the nodes of each name it defines, the names these speak of, and what it imports."""
+    """A module: the digest of each name it defines, the names this speaks of, and what the module imports."""
 
-    nodes: dict[str, list[ast.stmt]]
-    names: dict[str, set[str]]
+    digests: dict[str, str]
+    names: dict[str, list[str]]
     inner_imports: dict[str, list[_Import]]
     imported: dict[str, _Import]
+
+
+_sources: dict[str, list] = {}
+"""The fields of each source that was read, by the digest of its content and of what reads it."""
+_seen: set[str] = set()
+"""Those that were asked for."""
+_READER = Path(__file__).read_bytes()
 
 
 @functools.cache
 def _read(path: Path) -> _Source | None:
     if not path.is_file():
         return None
+    text = path.read_bytes()
+    content = hashlib.sha256(_READER + text).hexdigest()
+    if content not in _sources:
+        _sources[content] = list(_parsed(text))
+    _seen.add(content)
+    digests, names, inner, imported = _sources[content]
+    return _Source(
+        digests,
+        names,
+        {name: [_Import(*target) for target in targets] for name, targets in inner.items()},
+        {name: _Import(*target) for name, target in imported.items()},
+    )
+
+
+def _parsed(text: bytes) -> _Source:
     nodes: dict[str, list[ast.stmt]] = {"": []}
     imported: dict[str, _Import] = {}
-    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+    for statement in ast.parse(text).body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
             imported |= _bound(statement)
             continue
@@ -142,7 +183,7 @@ def _read(path: Path) -> _Source | None:
         for name in _defined(statement):
             nodes.setdefault(name, []).append(statement)
     names = {
-        name: {node.id for statement in of for node in ast.walk(statement) if isinstance(node, ast.Name)}
+        name: sorted({node.id for statement in of for node in ast.walk(statement) if isinstance(node, ast.Name)})
         for name, of in nodes.items()
     }
     inner = {
@@ -156,7 +197,8 @@ def _read(path: Path) -> _Source | None:
         ]
         for name, of in nodes.items()
     }
-    return _Source(nodes, names, inner, imported)
+    digests = {name: hashlib.sha256("\n".join(_walk(of)).encode()).hexdigest() for name, of in nodes.items() if of}
+    return _Source({"": "", **digests}, names, inner, imported)
 
 
 def _defined(statement: ast.stmt) -> Iterable[str]:
@@ -203,7 +245,7 @@ def _whole(module: str, library: Path) -> list[Definition]:
     source = _read(_file(module, library))
     if source is None:
         return []
-    return [Definition(module, name) for name in (*source.nodes, *source.imported)]
+    return [Definition(module, name) for name in (*source.digests, *source.imported)]
 
 
 @functools.cache
@@ -212,16 +254,11 @@ def _file(module: str, library: Path) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-@functools.cache
 def _digest(path: Path, name: str) -> str:
     """Of a definition, or of the import that gives a name; empty where there is nothing."""
     source = _read(path)
     assert source is not None, "what was reached is there"
-    if name in source.imported:
-        return repr(tuple(source.imported[name]))
-    if not source.nodes[name]:
-        return ""
-    return hashlib.sha256("\n".join(_walk(source.nodes[name])).encode()).hexdigest()
+    return repr(tuple(source.imported[name])) if name in source.imported else source.digests[name]
 
 
 def _walk(node: object) -> Iterator[str]:

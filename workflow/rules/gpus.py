@@ -18,6 +18,7 @@ USERS = {
     "train_network": "train",
     "try_learning_rate": "try-learning-rate",
     "extract_features": "extract-features",
+    "extract_out_of_distribution": "extract-out-of-distribution",
     "attack": "attack",
 }
 """The rules whose jobs compute on a GPU where there is one, and their steps."""

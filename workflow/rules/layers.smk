@@ -28,6 +28,7 @@ TRIED = {
     for number, count in enumerate(STUDY.sweep.rounds, 1)
     for place in range(count)
 }
+OUTSIDE = [run for run in RUNS if RUNS[run].outside]
 LAYERS = {
     "data": [
         *made_by(rules.prepare_dataset, dataset=STUDY.datasets),
@@ -39,10 +40,14 @@ LAYERS = {
         *made_by(rules.collect_sweep),
     ],
     "train": [*itertools.chain(*TRAINED.values()), *TAKEN],
-    "features": made_by(rules.extract_features, run=STUDY.with_network),
+    "features": [
+        *made_by(rules.extract_features, run=STUDY.with_network),
+        *made_by(rules.extract_out_of_distribution, run=OUTSIDE),
+    ],
     "metrics": [
         *made_by(rules.measure, run=STUDY.with_network),
         *made_by(rules.measure_features, run=STUDY.bringing("features")),
+        *made_by(rules.measure_out_of_distribution, run=OUTSIDE),
         *made_by(rules.attack, run=STUDY.with_network),
         *made_by(rules.summarise, run=RUNS),
         *made_by(rules.collect),

@@ -46,6 +46,25 @@ rule measure_features:
         "--weight-decay {params.weight_decay} {params.arrays} --output {output} > {log} 2>&1"
 
 
+rule measure_out_of_distribution:
+    input:
+        f"{RESULTS}/features/out_of_distribution/{{run}}.safetensors",
+    output:
+        f"{RESULTS}/metrics/out_of_distribution/{{run}}.csv",
+    log:
+        f"{LOGS}/metrics/out_of_distribution/{{run}}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        identity=identity,
+        code=code("measure_out_of_distribution"),
+        environment=pins("steps.measure_out_of_distribution"),
+    message:
+        "Measure what is out of the distribution of {wildcards.run}"
+    shell:
+        STEP + "measure-out-of-distribution {input} {params.identity} --output {output} > {log} 2>&1"
+
+
 rule attack:
     input:
         card=card_of_run,
@@ -98,7 +117,7 @@ rule summarise:
 
 rule collect:
     input:
-        tables_of(STUDY.runs),
+        tables_of_every_run(),
     output:
         table=f"{RESULTS}/metrics.csv",
         curves=f"{RESULTS}/metrics/curves.csv",

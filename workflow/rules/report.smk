@@ -33,11 +33,11 @@ MOVING = rules.portrait.output if "figure-portrait" in STUDY.figures else []
 
 rule report:
     input:
-        tables=tables_of(STUDY.runs),
+        tables=tables_of_every_run(),
         figures=[rules.figure.output.png.format(figure=figure) for figure in STUDY.figures],
         claims=rules.claims.output.csv,
         checks=rules.check_theory.output,
-        cards=[f"{RESULTS}/datasets/{dataset}.json" for dataset in STUDY.datasets],
+        cards=cards_of_runs(),
         portrait=MOVING,
         runs=rules.list_runs.output,
         # What the tables beside the page hold.

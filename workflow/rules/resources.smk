@@ -18,6 +18,7 @@ UNCOUNTED = 12 * 60  # minutes, where nobody can count what a job takes
 OF_A_PROCESS = 4000  # MB of memory: libraries, and the host's side of a GPU
 OF_A_PIXEL = 10  # bytes: as prepared, and in float32 before and after it is standardised
 MOST_FEATURES = 4096  # of an image, at the last layer
+KEPT_AXES = 600  # about, and at most, for each example that is kept
 
 if not workflow.is_main_process:
     os.environ.pop("NEURAL_COLLAPSE_GPU_JOBS", None)  # of the machine that planned
@@ -79,6 +80,14 @@ def memory(wildcards, attempt):
         of_an_image = OF_A_PIXEL * size.channels * size.image_size**2 + 4 * MOST_FEATURES
         asked += (size.train + size.test) * of_an_image // 10**6
     return attempt * asked
+
+
+def memory_outside(wildcards, attempt):
+    """With all examples that are kept, of every measured epoch and of data out of distribution."""
+    run = run_of(wildcards)
+    sizes = [size_if_known(STUDY, data, Path(PLACE)) for data in (run.data, *run.outside.values())]
+    examples = sum(size.train + size.test for size in sizes if size)
+    return memory(wildcards, attempt) + attempt * STUDY.measured_epochs * examples * 4 * KEPT_AXES // 10**6
 
 
 def warn_of_training_on_cpus():

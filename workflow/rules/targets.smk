@@ -41,9 +41,12 @@ def why_not(target):
         if not shows_something(name, STUDY.runs):
             if declared_by(name)["READS"] != "settings" and not STUDY.with_network:
                 return f"shows what needs a network, and the runs of the study {STUDY.name} are of features alone"
+            if declared_by(name)["READS"] == "out_of_distribution":
+                return f"shows data out of distribution, of which the study {STUDY.name} names none; write `out_of_distribution`"
             needed = declared_by(name).get("NEEDS")
             if needed is None:
-                return f"shows what differs with a setting, and the study {STUDY.name} varies none; give it a `grid` in config.yaml"
+                setting = "network.bottleneck" if declared_by(name)["READS"] == "codes" else "a setting"
+                return f"shows what differs with {setting}, and the study {STUDY.name} varies none; give it a `grid` in config.yaml"
             return f"shows runs with loss {needed}, of which the study {STUDY.name} has none; add one under `runs` in config.yaml"
         if declared_by(name).get("NEEDS_LAYERS") and not STUDY.layers:
             return f"shows inner layers, which are not measured; write `layers: true` in the study {STUDY.name}"

@@ -9,6 +9,9 @@ PLAIN = "plain"
 UNKNOWN = "unknown"
 """The data set, network or loss that nobody named: printed as nothing."""
 
+LEFT_OUT = "left_out"
+"""Out of distribution, in place of a data set's name: the classes that a run's own data leave out."""
+
 
 def pair_name(dataset: str, network: str, loss: str, variant: str) -> str:
     """A training without its seed, `{dataset}-{network}-{loss}`, with `-{variant}` where it is one of several.

@@ -38,7 +38,7 @@ from .declarations import (
     torchvision_models,
 )
 from .imbalance import class_counts
-from .names import PLAIN, name_of_settings, pair_name, parts_of_pair
+from .names import LEFT_OUT, PLAIN, name_of_settings, pair_name, parts_of_pair
 from .settings import default_drops, training_schema
 from .sweeps import Sweep
 
@@ -63,8 +63,9 @@ class Run:
 
     `settings` holds every key of the schema's `training`, defaults filled in; `network_options` the network's own.
     `architecture` is what builds the network, and `data` names the images as prepared for this run: the data set, and
-    behind a hyphen in what they differ from its others. A run that `brings` its checkpoints has those settings alone
-    that measuring them needs; of one that brings its features, data set and loss are names and nothing more.
+    behind a hyphen in what they differ from its others. `outside` names the images that are out of its distribution, as
+    prepared, by what tables call them. A run that `brings` its checkpoints has those settings alone that measuring them
+    needs; of one that brings its features, data set and loss are names and nothing more.
     """
 
     dataset: str
@@ -76,6 +77,7 @@ class Run:
     architecture: str = field(compare=False)
     settings: dict[str, Any] = field(compare=False)
     network_options: dict[str, Any] = field(compare=False)
+    outside: dict[str, str] = field(compare=False)
     brings: Brought | None = field(compare=False, default=None)
 
     @property
@@ -100,8 +102,8 @@ class Run:
 class Study:
     """One study of config.yaml: its runs and everything else the schema says of a study, defaults filled in.
 
-    `datasets` are those that are prepared, by the name that a run's `data` gives. `figures` are those that show
-    something of these runs, but for the ones left out.
+    `datasets` are those that are prepared, by the name that a run's `data` or `outside` gives. `figures` are those that
+    show something of these runs, but for the ones left out.
     """
 
     name: str
@@ -170,7 +172,7 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
         seeds = [*brought] or own.pop("seeds", study["seeds"])
         if "features" in own:
             settings = _settings_of_brought("features", own, study)
-            runs += [Run(dataset, network, loss, variant, s, "", "", settings, {}, brought[s]) for s in seeds]
+            runs += [Run(dataset, network, loss, variant, s, "", "", settings, {}, {}, brought[s]) for s in seeds]
             continue
         own_data, own_network = own.pop("dataset", {}), own.pop("network", {})
         if isinstance(own_network, str) and not brought:
@@ -200,10 +202,19 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
             sizes[data] = published_size(datasets[data], f"{where}.datasets.{dataset}")
         if size := sizes[data]:
             _check_fit(here, architecture, 0 if brought else settings["batch_size"], size)
+        outside = _outside(where, study, dataset, data, datasets, sizes)
         runs += [
-            Run(dataset, network, loss, variant, seed, data, architecture, settings, options, brought.get(seed))
+            Run(
+                dataset, network, loss, variant, seed, data, architecture, settings, options, outside, brought.get(seed)
+            )
             for seed in seeds
         ]
+    for other in study["out_of_distribution"]:
+        if not any(other in run.outside for run in runs):
+            why = "every run is trained on it; name another data set"
+            if other == LEFT_OUT:
+                why = "no run's data set leaves classes out; write `left_out_classes` in one"
+            raise InputError(f"{where}.out_of_distribution: '{other}': {why}.")
     if (
         twice := next((run for i, run in enumerate(runs) if run in runs[:i]), None)
         if len(set(runs)) < len(runs)
@@ -304,28 +315,72 @@ def _imbalanced_counts(settings: dict[str, Any], classes: int, where: str) -> li
     return counts
 
 
+def _outside(
+    where: str,
+    study: dict[str, Any],
+    dataset: str,
+    data: str,
+    datasets: dict[str, dict[str, Any]],
+    sizes: dict[str, DataSize | None],
+) -> dict[str, str]:
+    """What is out of the distribution of a run's `data`, prepared of `dataset`; added to `datasets` and `sizes`.
+
+    Classes left out are prepared with all others: whoever looks at them drops those that the run's own data have.
+    """
+    here = f"{where}.out_of_distribution"
+    found = {}
+    for name in study["out_of_distribution"]:
+        if name == LEFT_OUT and datasets[data]["left_out_classes"]:
+            whole = dict.fromkeys(("imbalance", "imbalance_profile", "label_noise")) | {"left_out_classes": []}
+            prepared, settings = f"{data}-{LEFT_OUT}", datasets[data] | whole
+        elif name in (LEFT_OUT, dataset):
+            continue
+        elif name in study["datasets"] or name in known_sources():
+            prepared, settings = name, _dataset(name, study["datasets"].get(name, {}), f"{where}.datasets")
+        else:
+            raise InputError(f"{here}: {unknown('data set', name, [*study['datasets'], *known_sources(), LEFT_OUT])}")
+        if prepared not in datasets:
+            datasets[prepared], sizes[prepared] = settings, published_size(settings, f"{where}.datasets.{name}")
+        seen, shown = sizes[data], sizes[prepared]
+        if seen and shown and (seen.channels, seen.image_size) != (shown.channels, shown.image_size):
+            raise InputError(
+                f"{here}: the images of '{name}' are {_pixels(shown)}, but the networks of '{dataset}' see "
+                f"{_pixels(seen)}; set `resize` or `padding` of {name}, or take it out."
+            )
+        found[name] = prepared
+    return found
+
+
+def _pixels(size: DataSize) -> str:
+    return f"{size.channels}x{size.image_size}x{size.image_size}"
+
+
 def declared_by(figure: str) -> dict[str, Any]:
     """The literals of a figure's module, such as READS and NEEDS, by its name ("figure-02")."""
     return literals(f"figures.{figure.replace('-', '_')}")
 
 
 def shows_something(figure: str, runs: Iterable[Run]) -> bool:
-    """Whether a figure is of simulated systems, of settings that vary, of every loss, or of one that some run has."""
+    """Whether a figure is of simulated systems, of settings that vary, or of runs of which there are some."""
     reads = declared_by(figure)["READS"]
     shown = shown_runs(figure, runs)
     if reads == "settings":
         return len({run.variant for run in shown}) > 1 or len({run.loss for run in shown}) > 2
+    if reads == "codes":
+        return len({run.network_options.get("bottleneck") for run in shown} - {None}) > 1
     return reads == "theory" or bool(shown)
 
 
 def shown_runs(figure: str, runs: Iterable[Run]) -> list[Run]:
-    """The runs that a figure of networks shows: those of the loss that it needs or, without one, all.
+    """The runs that a figure of networks shows: those of the loss that it needs, if any, that have what it reads.
 
     Of features alone none is shown that needs the network, or settings of a training.
     """
     declared = declared_by(figure)
-    needed, of_features = declared.get("NEEDS"), declared["READS"] == "metrics" and not declared.get("NEEDS_LAYERS")
-    return [run for run in runs if needed in (None, run.loss) and (run.has_network or of_features)]
+    needed, of_all = declared.get("NEEDS"), declared["READS"] != "out_of_distribution"
+    of_features = declared["READS"] == "metrics" and not declared.get("NEEDS_LAYERS")
+    having = [run for run in runs if (of_all or run.outside) and (of_features or run.has_network)]
+    return [run for run in having if needed in (None, run.loss)]
 
 
 def settings_of_runs(study: Study) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from ..data.dataset import Dataset, standardise
 from ..train.losses import loss_function
 from .accumulation import CollapseAccumulator
 from .moments import BatchStatistics, Layer, Moments, Sample, Snapshot, example_measures, nearest_centres
+from .out_of_distribution import Outlook, along_axes
 
 _BATCH = 512  # images, and examples in float64, at a time
 SAMPLE_SIZE = 1000  # examples of each split kept one by one (`moments.Sample`)
@@ -94,6 +95,30 @@ def take_snapshots(
             batch_statistics=batches if split == "train" else None,
         )
     return snapshots
+
+
+@torch.inference_mode()
+def look_outside(
+    network: torch.nn.Module, dataset: Dataset, outside: dict[str, np.ndarray], *, device: torch.device | str
+) -> Outlook:
+    """Keep what a network makes of every image of its own data and of others.
+
+    Parameters
+    ----------
+    network: a `networks.Network` in eval mode; it is moved to the device.
+    dataset: that it was trained on, by whose mean and standard deviation all images are standardised.
+    outside: images by the name of their data set, uint8 (N, C, H, W) or features float32 (N, P, 1, 1) as `dataset`'s.
+    device: one that has float64.
+    """
+    network = network.to(device, memory_format=torch.channels_last)
+    classifier = network.classifier
+    images = {"train": dataset.train_images, "test": dataset.test_images} | outside
+    features = {
+        name: _host(_activations(network, of, dataset, layers=False, device=device)["features"])
+        for name, of in images.items()
+    }
+    bias = None if classifier.bias is None else _host(classifier.bias.double())
+    return along_axes(features, dataset.train_labels, _host(classifier.weight.double()), bias)
 
 
 def _batch_statistics(

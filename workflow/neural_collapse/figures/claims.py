@@ -2,7 +2,8 @@
 
 HPD is Han, Papyan & Donoho (2022), PHD is Papyan, Han & Donoho (2020); one claim is this project's own. A claim is
 about a training (with all its seeds), about a pair (the MSE and the CE runs of one data set and family of networks),
-about the study, about what a setting changes (the trainings that differ in that alone), or about the theory.
+about the study, about what a setting changes (the trainings that differ in that alone), about data out of the
+distribution of a training, or about the theory.
 
 There are three verdicts. A claim `holds` or `fails` where the whole range of what was measured, from the least to the
 greatest, lies on one side of the bound and clears its margin; else it is `undecided`, and so it is where a value is
@@ -134,6 +135,12 @@ def claims_table(
         for claim in claims
         for scope, rows in scopes_of(table[table.loss.isin(claim.losses)] if claim.losses else table)
     ]
+    for name in sorted(table.measure[table.measure.str.startswith("nc5__")].unique()):
+        of = name.removeprefix("nc5__")
+        trainings = _trainings(
+            table.groupby(list(RunKey._fields)).filter(lambda run, name=name: name in set(run.measure))
+        )
+        verdicts += [claim.judge(scope, rows) for scope, rows in trainings for claim in outside_claims(of)]
     if settings is not None:
         verdicts += [
             claim.judge(scope, rows)
@@ -260,6 +267,12 @@ def deviation_over_variability(run: pd.DataFrame) -> float:
 def lead_of_nc23(run: pd.DataFrame) -> float:
     """The fall of L_NC2/3 over the greater of those of the other two terms."""
     return _fall(run, "loss_nc23") / max(_fall(run, "loss_nc1"), _fall(run, "loss_perp"))
+
+
+def lead_over_softmax(run: pd.DataFrame, score: str, of: str) -> float:
+    """The last AUROC of a score, minus that of the maximum softmax probability."""
+    first, second = (_last(run, f"{kind}__{of}__auroc", "test") for kind in (score, "maximum_softmax"))
+    return first - second
 
 
 def robustness_gain(run: pd.DataFrame) -> float:
@@ -600,6 +613,34 @@ DATA_CLAIMS = tuple(
     )
     for loss in ("mse", "ce")
 )
+
+
+def outside_claims(of: str) -> tuple[Claim, ...]:
+    """What is said of data out of distribution, by their name; each is about a training."""
+    orthogonal = Claim(
+        claim=f"orthogonal-{of}",
+        source="arXiv 2310.06823, NC5",
+        statement=f"The mean feature of data out of distribution becomes orthogonal to class means ({of})",
+        paper="their cosines converge to zero",
+        quantity=f"nc5 at the last epoch, divided by nc5 at {_ZERO_ERROR}",
+        measured=over_seeds(change_after_zero_error, measure=f"nc5__{of}", split="test"),
+        relation="<",
+        bound=1,
+    )
+    scores = {"neco": "arXiv 2310.06823", "nci": "arXiv 2311.01479"}
+    return orthogonal, *(
+        Claim(
+            claim=f"{score}-over-softmax-{of}",
+            source=source,
+            statement=f"{score.upper()} tells data out of distribution better than the maximum softmax does ({of})",
+            paper="does so on average over data sets",
+            quantity="difference of their AUROCs at the last epoch",
+            measured=over_seeds(lead_over_softmax, score=score, of=of),
+            relation=">",
+            bound=0,
+        )
+        for score, source in scores.items()
+    )
 
 
 def _trend(claim: str, source: str, statement: str, paper: str, setting: str, measure: str, relation: str) -> Claim:

@@ -7,7 +7,7 @@ points take the place of lines.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +30,7 @@ _LOOKS = [
 _COLUMNS = 3
 _PANEL = (2.3, 1.7)  # inches
 _CROWDED = 24  # characters below an axis
+_BOUND = {"color": "0.3", "linestyle": (0, (1, 1.5)), "linewidth": 1}
 _WIDE = 10  # times: from here on an axis is logarithmic
 
 
@@ -42,14 +43,36 @@ class Measured(NamedTuple):
     log: bool = False
 
 
+class Bound(NamedTuple):
+    """What measures can come to at a value of a setting, and what to call it."""
+
+    label: str
+    of: Callable[[int], float]
+
+
 def read(paths: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tables of measures, and behind them the table of runs."""
     *tables, settings = paths
     return read_tables(tables), read_runs(settings)
 
 
-def draw_against_settings(table: pd.DataFrame, settings: pd.DataFrame, measures: Sequence[Measured]) -> Figure:
+def draw_against_settings(
+    table: pd.DataFrame,
+    settings: pd.DataFrame,
+    measures: Sequence[Measured],
+    *,
+    only: str | None = None,
+    bound: Bound | None = None,
+) -> Figure:
     """Draw each measure at the last epoch against every setting that is varied, in rows of three panels a setting.
+
+    Parameters
+    ----------
+    table: of `read_tables`.
+    settings: of `read_runs`.
+    measures: what to draw.
+    only: the one setting to draw them against, which has whole numbers.
+    bound: what to draw beside them, of the values of that setting.
 
     Raises
     ------
@@ -62,7 +85,7 @@ def draw_against_settings(table: pd.DataFrame, settings: pd.DataFrame, measures:
         raise NothingToDraw("the tables hold none of the measures that are drawn against settings: nothing to draw.")
     joined = settings.merge(values, left_on=list(RunKey._fields), right_index=True)
     names = varied(joined[settings.columns])
-    names = [name for name in names if _is_numeric(joined[name])] or names or ["loss"]
+    names = [only] if only else [name for name in names if _is_numeric(joined[name])] or names or ["loss"]
     height = math.ceil(len(measures) / _COLUMNS)
     width = min(_COLUMNS, len(measures))
     with matplotlib.rc_context(STYLE):
@@ -78,10 +101,13 @@ def draw_against_settings(table: pd.DataFrame, settings: pd.DataFrame, measures:
                     continue
                 for look, rows in zip(itertools.cycle(_LOOKS), lines.values(), strict=False):
                     _draw_line(axes, rows, name, one, look)
+                if bound:
+                    reached = range(int(joined[name].min()), int(joined[name].max()) + 1)
+                    axes.plot(reached, [bound.of(value) for value in reached], **_BOUND)
                 axes.set_title(one.label)
                 _finish_setting(axes, joined[name], one)
             block.supxlabel(in_words(name), fontsize=STYLE["axes.labelsize"])
-            _legend(block, list(lines))
+            _legend(block, list(lines), bound)
     return figure
 
 
@@ -150,11 +176,13 @@ def _is_numeric(values: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
-def _legend(block: SubFigure, labels: Sequence[str]) -> None:
-    if len(labels) < 2:
+def _legend(block: SubFigure, labels: Sequence[str], bound: Bound | None) -> None:
+    if len(labels) < 2 and not bound:
         return
     handles = [
         Line2D([], [], **look.of_line(), markersize=3.5, label=label)
         for look, label in zip(itertools.cycle(_LOOKS), labels, strict=False)
     ]
+    if bound:
+        handles.append(Line2D([], [], **_BOUND, label=bound.label))
     block.legend(handles=handles, loc="outside upper center", ncols=min(4, len(handles)), frameon=False)

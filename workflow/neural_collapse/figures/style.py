@@ -187,7 +187,9 @@ def draw_grid(
     curves = [drawn for drawn in curves if len(_rows(table, drawn, log=log))]
     if not curves:
         of = f"{' above 0' * log} on {splits} data of a run{f' with loss {loss}' * bool(loss)}"
-        raise NothingToDraw(f"the tables hold no {measures}{of}: nothing to draw.")
+        raise NothingToDraw(
+            f"the tables hold no {measures}{of}: nothing to draw; a study leaves a figure out by `leave_out`."
+        )
     table = _measured(table, curves)
     compare = any(drawn.loss for drawn in curves)
     losses = _losses(table)

@@ -50,7 +50,11 @@ def _flat(labels: np.ndarray) -> np.ndarray:
 
 
 def _holds_features(path: Path) -> bool:
-    return zipfile.is_zipfile(path) and "train_features.npy" in zipfile.ZipFile(path).namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "train_features.npy" in archive.namelist()
+    except Exception:  # damaged in any of many ways, which `read_npz` puts into words
+        return False
 
 
 def _as_pixels(features: np.ndarray, name: str, path: Path) -> np.ndarray:

@@ -48,7 +48,7 @@ def build(
     import torch
 
     from ... import vision  # noqa: F401 (before a network's file imports torchvision)
-    from . import _head
+    from ._head import OPTIONS, vary
 
     stem, variant = family_and_depth(name)
     module = importlib.import_module(f".{stem}", __package__)
@@ -57,7 +57,7 @@ def build(
         raise InputError(f"no network named {name!r}; known: {', '.join(f'{stem}{depth}' for depth in module.DEPTHS)}.")
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed the accelerators as well
-        common = {key: options.pop(key) for key in _head.OPTIONS if isinstance(variant, int) and key in options}
+        common = {key: options.pop(key) for key in OPTIONS if isinstance(variant, int) and key in options}
         size = {"in_channels": in_channels, "image_size": image_size}
         network = module.build(variant, classes=classes, **size, **options)
-        return _head.vary(network, **size, **common)
+        return vary(network, **size, **common)
