@@ -53,7 +53,9 @@ def made(tmp_path_factory):
     study = throw_away(tmp_path_factory.mktemp("others") / "repository", CONFIG)
     random, labels = np.random.default_rng(0), np.arange(30) % 3
     photos = {f"{split}_images": random.integers(0, 256, (30, 32, 32, 3), np.uint8) for split in ("train", "test")}
-    vectors = {f"{split}_features": 5 * np.eye(3)[labels] + random.normal(size=(30, 3)) for split in ("train", "test")}
+    vectors = {
+        f"{split}_features": 5 * np.eye(3, 4)[labels] + random.normal(size=(30, 4)) for split in ("train", "test")
+    }
     truth = {"train_labels": labels, "test_labels": labels}
     np.savez(study.path / "photos.npz", **photos, **truth)
     np.savez(study.path / "vectors.npz", **vectors, **truth)
@@ -112,4 +114,4 @@ def test_plan_check_asks_the_other_library_before_anything_is_trained(study):
     study.edit("config.yaml", "width_mul: 0.25", "width_mult: 0.25")
     study.edit("config.yaml", "(?=      photos-mobilenet)", "      vectors-mobilenet_v3_small-ce: {}\n")
     printed = study.run("snakemake", "-n", fails=True)
-    assert "can't take images of 3 x 1 x 1" in printed and "Traceback" not in printed
+    assert "can't take images of 4 x 1 x 1" in printed and "Traceback" not in printed
