@@ -5,10 +5,11 @@ import pytest
 from synthetic import synthetic_run
 
 from neural_collapse.__main__ import main
+from neural_collapse.config.names import UNKNOWN
 from neural_collapse.errors import InputError
 from neural_collapse.figures import all as figures
 from neural_collapse.figures import figure_02, figure_03, figure_07, figure_08
-from neural_collapse.metrics.tables import UNKNOWN, read_own_tables, tidy
+from neural_collapse.metrics.tables import read_own_tables, tidy
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -1,6 +1,7 @@
 """Every mistake in config.yaml is one sentence: key, value, what is allowed; and the paper study is the paper's."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,24 @@ def changed(path, value):
         ("studies/small/runs/digits-vgg11-mse-plain", {}, ["'digits-vgg11-mse-plain' is not a run"]),
         ("studies/small/runs/digits-vgg11-mse-A", {}, ["'A'", "small letters"]),
         ("studies/small/runs/digits-vgg11-mse/network", {"depth": 1}, ["mse.network", "'depth'", "width"]),
-        ("studies/small/runs/digits-vgg11-mse/network", 3, ["mse.network", "3 is not of type object"]),
+        ("studies/small/runs/digits-vgg11-mse/network", 3, ["mse.network", "3 is not allowed", "a table or a text"]),
         ("studies/small/runs/digits-vgg11-mse/dataset", {"padding": -1}, ["mse.dataset.padding", "at least 0"]),
         ("studies/small/runs/digits-vgg11-mse/dataset", {"path": "x"}, ["mse.dataset", "'dataset.path'", "known:"]),
+        ("studies/small/runs/wide", {"features": "a/1.npz", "epochs": 3}, ["runs.wide", "'epochs'", "weight_decay"]),
+        ("studies/small/runs/wide", {"features": "a/1.npz", "seeds": [0, 1]}, ["wide.features", "2 seeds", "{seed}"]),
+        ("studies/small/runs/wide", {"features": "{epoch}.npz"}, ["wide.features", "a folder of its own"]),
+        ("studies/small/runs/wide", {"features": "a/{step}.npz"}, ["wide.features", "'a/{step}.npz'", "{epoch} once"]),
+        ("studies/small/runs/wide", {"features": []}, ["wide.features", "a text or a list"]),
+        ("studies/small/runs/wide", {"features": "a/1.npz", "arrays": {"h": "x"}}, ["arrays", "'h'", "features"]),
+        ("studies/small/runs/wide", {"checkpoints": "a/1.pt"}, ["'wide'", "{dataset}-{network}-{loss}"]),
+        ("studies/small/runs/digits-vgg11-ce", {"arrays": {"bias": "b"}}, ["ce.arrays", "give these as `features`"]),
+        ("studies/small/runs/digits-vgg11-ce", {"network": "vgg13"}, ["ce.network", "'vgg13' is no table"]),
+        (
+            "studies/small/runs/digits-own-ce",
+            {"checkpoints": "a/*.pt", "network": "m:"},
+            ["network", "'m:'", "models:build"],
+        ),
+        ("studies/small/networks/own", {"source": "models.build()"}, ["'models.build()'", "known:"]),
         ("studies/small/grid", {"weight_decays": [1]}, ["grid", "'weight_decays'", "did you mean 'weight_decay'"]),
         ("studies/small/grid", {"weight_decay": []}, ["grid.weight_decay", "at least 1 long"]),
         ("studies/small/grid", {"weight_decay": 0.1}, ["grid.weight_decay", "not of type array"]),
@@ -317,3 +333,33 @@ def test_a_sweep_chooses_for_each_variant():
     config["studies"]["small"]["runs"] = {"digits-vgg11-ce": {"epochs": 9, "learning_rate": "sweep", "seeds": [0, 1]}}
     study = load_study(config)
     assert list(study.swept) == ["digits-vgg11-ce-weight_decay_0", "digits-vgg11-ce-weight_decay_0.1"]
+
+
+def test_runs_may_bring_what_others_trained():
+    config = changed("studies/small/training", {"weight_decay": 0.01})
+    config["studies"]["small"] |= {"grid": {"batch_size": [10, 20]}, "seeds": [0, 1]}
+    config["studies"]["small"]["runs"] |= {
+        "wide": {"features": "a/{epoch}.npz"},
+        "unknown-deep-supcon-late": {"features": ["b/{seed}/*.npz", "b/labels.npy"], "weight_decay": 0.1},
+        "digits-mine-ce": {"checkpoints": "c/{epoch}.pt", "network": "models:build"},
+    }
+    study = load_study(config)
+    assert [run.name for run in study.trained] == [
+        f"digits-vgg11-mse-batch_size_{size}-seed{seed}" for size in (10, 20) for seed in (0, 1)
+    ]
+    wide, *deep = study.bringing("features")
+    assert (str(wide), wide.dataset, wide.loss) == ("wide-seed0", "unknown", "unknown")
+    assert wide.settings == {"weight_decay": 0.01}, "of a training it has no other setting, and of no grid any"
+    assert [run.name for run in deep] == ["unknown-deep-supcon-late-seed0", "unknown-deep-supcon-late-seed1"]
+    assert deep[1].brings.files == ("b/1/*.npz", "b/labels.npy") and deep[1].settings == {"weight_decay": 0.1}
+    (mine,) = study.bringing("checkpoints")
+    assert (mine.architecture, mine.data, mine.network) == ("models:build", "digits", "mine")
+    assert study.datasets.keys() == {"digits"} and not study.swept
+    assert [row.get("brings") for row in settings_of_runs(study)] == [*[None] * 4, *["features"] * 3, "checkpoints"]
+
+
+@pytest.mark.parametrize(
+    "block", re.findall("```yaml\n(studies:.*?)```", (ROOT / "docs/your-own.md").read_text(), re.S)
+)
+def test_the_studies_of_the_documentation_are_studies(block):
+    assert load_study({"study": "mine"} | yaml.safe_load(block)).runs

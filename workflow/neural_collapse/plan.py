@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .config.declarations import of_another_library
 from .config.runs import DataSize, Run, Study, published_size
+from .data.own_files import are_there, found_files, how_many
 from .data.sizes import size_of_data
 from .features.extraction import SAMPLE_SIZE
 from .features.out_of_distribution import AXES
@@ -52,26 +53,28 @@ def plan(study: Study, results: Path) -> list[Cost]:
         Where such a data set is not prepared yet.
     """
     data = {name: size_of_data(study, name, results) for name in study.datasets}
-    runs, epochs = study.runs, study.measured_epochs
+    runs, features = study.with_network, study.bringing("features")
     flops = {layer: sum(jobs.values()) for layer, jobs in flops_of_jobs(study, data).items()}
 
-    def over_runs(quantity: Callable[[Run, DataSize], float]) -> float:
-        return sum(quantity(run, data[run.data]) for run in runs)
+    def over_epochs(quantity: Callable[[Run, DataSize], float]) -> float:
+        return sum(_epochs(study, run) * quantity(run, data[run.data]) for run in runs)
 
     outside = [run for run in runs if run.outside]
-    moments = over_runs(_moments_bytes) + sum(_kept_bytes(run, data) for run in outside)
+    kept = sum(_epochs(study, run) * _kept_bytes(run, data) for run in outside)
+    moments = over_epochs(_moments_bytes) + kept
     return [
-        Cost("data", jobs=len(data), disk=sum(map(_data_bytes, data.values()))),
+        Cost("data", jobs=len(data) + len(study.runs) - len(study.trained), disk=sum(map(_data_bytes, data.values()))),
         sweep_cost(study, results),
-        Cost("train", len(runs), flops=flops["train"], disk=epochs * over_runs(_checkpoint_bytes)),
+        Cost("train", len(runs), flops=flops["train"], disk=over_epochs(_checkpoint_bytes)),
         Cost(
             "features",
             len(runs) + len(outside),
             flops=flops["features"] + flops["out_of_distribution"],
-            disk=epochs * moments,
+            disk=moments,
         ),
-        # Each run is measured, attacked and summarised, and all are collected, with what was set for each.
-        Cost("metrics", 3 * len(runs) + len(outside) + 2, flops=flops["metrics"]),
+        # Each run is measured, attacked where it has a network, and summarised, and all are collected, with what was
+        # set for each.
+        Cost("metrics", 3 * len(runs) + 2 * len(features) + len(outside) + 2, flops=flops["metrics"]),
         Cost("theory", jobs=len(study.theory) + 1),  # and the table of what the paper proves
         # And table 1, the claims, and the frames of the moving portrait.
         Cost("figures", jobs=len(study.figures) + 2 + ("figure-portrait" in study.figures)),
@@ -101,8 +104,11 @@ def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[
     study: the runs and their settings.
     data: the size of each data set. The jobs of those that are not named are left out.
     """
-    epochs, attack = study.measured_epochs, study.attack
-    attacked = epochs if attack["epochs"] == "all" else min(attack["epochs"], epochs)
+    attack = study.attack
+
+    def attacked(run: Run) -> int:
+        epochs = _epochs(study, run)
+        return epochs if attack["epochs"] == "all" else min(attack["epochs"], epochs)
 
     def each(runs: Mapping[str, Run], flops: Callable[[Run, DataSize], float]) -> dict[str, float]:
         return {name: flops(run, data[run.data]) for name, run in runs.items() if run.data in data}
@@ -110,19 +116,30 @@ def flops_of_jobs(study: Study, data: Mapping[str, DataSize]) -> dict[str, dict[
     def outside(run: Run) -> int:
         return sum(data[name].test for name in run.outside.values() if name in data)
 
-    runs = {run.name: run for run in study.runs}
+    runs = {run.name: run for run in study.with_network}
     rounds = range(1, len(study.sweep.rounds) + 1)
     trials = {f"{pair} {number}": study.trial(pair, number) for pair in study.swept for number in rounds}
     return {
         "sweep": each(trials, _training_flops),
-        "train": each(runs, _training_flops),
-        "features": each(runs, lambda run, data: epochs * _extraction_flops(run, data)),
+        "train": each({run.name: run for run in study.trained}, _training_flops),
+        "features": each(runs, lambda run, data: _epochs(study, run) * _extraction_flops(run, data)),
         "out_of_distribution": each(
             {name: run for name, run in runs.items() if run.outside},
-            lambda run, data: epochs * _extraction_flops(run, replace(data, test=data.test + outside(run))),
+            lambda run, data: (
+                _epochs(study, run) * _extraction_flops(run, replace(data, test=data.test + outside(run)))
+            ),
         ),
-        "metrics": each(runs, lambda run, data: attacked * min(attack["images"], data.test) * _attack_flops(run, data)),
+        "metrics": each(
+            runs, lambda run, data: attacked(run) * min(attack["images"], data.test) * _attack_flops(run, data)
+        ),
     }
+
+
+def _epochs(study: Study, run: Run) -> int:
+    """How many epochs of a run are measured; of one that brings its checkpoints, as many as there are."""
+    if run.brings and are_there(run.brings.files):
+        return how_many(found_files(run.brings.files, run.name))
+    return study.measured_epochs
 
 
 def check_networks(study: Study, results: Path) -> None:
@@ -135,7 +152,7 @@ def check_networks(study: Study, results: Path) -> None:
     InputError
         For the first that doesn't.
     """
-    for run in study.runs:
+    for run in study.with_network:
         known = published_size(study.datasets[run.data], "") or (results / "datasets" / f"{run.data}.json").is_file()
         if known and of_another_library(run.architecture):
             _cost(run, size_of_data(study, run.data, results))

@@ -16,7 +16,8 @@ from snakemake.settings.types import DeploymentMethod
 
 from attempts import keep_logs_of_earlier_attempts
 from environments import mixture, pins
-from fingerprint import fingerprint, remember_in
+from fingerprint import fingerprint, fingerprint_of_files, remember_in
+from neural_collapse.data.own_files import found_files
 from neural_collapse.data.preparation import content_digest, own_path
 from neural_collapse.config.checks import checked
 from neural_collapse.config.declarations import building_module, known_figures, of_another_library
@@ -63,6 +64,10 @@ try:
     STUDY = load_study(CONFIG)
     for own in STUDY.datasets.values():
         own_path(own["path"] or ".")
+    for run in STUDY.runs if workflow.is_main_process else ():
+        card = Path(workflow.modifier.modify_path(f"results/{STUDY.name}/datasets/{run.name}.origin.json"))
+        if run.brings and not card.exists():  # later the files may be absent, as in a clone
+            found_files(run.brings.files, f"config.yaml: studies.{STUDY.name}.runs.{run.pair}.{run.brings.kind}")
 except InputError as error:
     sys.exit(f"error: {error}")
 
@@ -100,7 +105,11 @@ def check_networks():
         sys.exit(checked_plan.stderr.strip())
 
 
-if workflow.is_main_process and find_spec("torch") and any(of_another_library(run.architecture) for run in STUDY.runs):
+if (
+    workflow.is_main_process
+    and find_spec("torch")
+    and any(of_another_library(run.architecture) for run in STUDY.with_network)
+):
     check_networks()
 
 RUNS = {run.name: run for run in STUDY.runs}
@@ -114,21 +123,21 @@ def any_of(names):
     return "|".join(sorted(re.escape(str(name)) for name in names)) or "(?!)"
 
 
-def any_run():
-    """A pattern of the runs alone, each a pair and a seed, by the pairs that have the same seeds.
+def any_run(runs):
+    """A pattern of these runs alone, each a pair and a seed, by the pairs that have the same seeds.
 
     Every pattern is tried thousands of times in a large study, and a list of all runs takes that much longer.
     """
     seeds_of, pairs_of = {}, {}
-    for run in STUDY.runs:
+    for run in runs:
         seeds_of.setdefault(run.pair, []).append(run.seed)
     for pair, seeds in seeds_of.items():
         pairs_of.setdefault(tuple(seeds), []).append(pair)
-    return "|".join(f"(?:{any_of(pairs)})-seed(?:{any_of(seeds)})" for seeds, pairs in pairs_of.items())
+    return "|".join(f"(?:{any_of(pairs)})-seed(?:{any_of(seeds)})" for seeds, pairs in pairs_of.items()) or any_of([])
 
 
 wildcard_constraints:
-    run=any_run(),
+    run=any_run(STUDY.runs),
     pair=any_of(STUDY.swept),
     dataset=any_of(STUDY.datasets),
     system=any_of(STUDY.theory),
@@ -137,22 +146,29 @@ wildcard_constraints:
     figure=any_of(figure for figure in known_figures() if shows_something(figure, STUDY.runs)),
 
 
-def of_every_run(layer, suffix):
-    return [f"{RESULTS}/{layer}/{run}.{suffix}" for run in RUNS]
+def tables_of(runs):
+    """The measures of runs and, of those with a network, how robust it is."""
+    measures = [f"{RESULTS}/metrics/{run}.csv" for run in runs]
+    return measures + [f"{RESULTS}/robustness/{run}.csv" for run in runs if run.has_network]
+
+
+def checkpoints_of(run):
+    count = files_brought_by(run) if run.brings else STUDY.measured_epochs
+    return [f"{RESULTS}/checkpoints/{run}/{i:02d}.safetensors" for i in range(count)]
 
 
 def tables_of_every_run():
     """What is measured of the runs, a file a run and kind."""
-    outside = [f"{RESULTS}/metrics/out_of_distribution/{run}.csv" for run in RUNS if RUNS[run].outside]
-    return of_every_run("metrics", "csv") + of_every_run("robustness", "csv") + outside
+    outside = [f"{RESULTS}/metrics/out_of_distribution/{run}.csv" for run in STUDY.runs if run.outside]
+    return tables_of(STUDY.runs) + outside
 
 
 def cards_of_runs():
-    return [f"{RESULTS}/datasets/{data}.json" for data in dict.fromkeys(run.data for run in STUDY.runs)]
+    return [f"{RESULTS}/datasets/{data}.json" for data in dict.fromkeys(run.data for run in STUDY.with_network)]
 
 
 def checkpoints_of_run(wildcards):
-    return [f"{RESULTS}/checkpoints/{wildcards.run}/{i:02d}.safetensors" for i in range(STUDY.measured_epochs)]
+    return checkpoints_of(RUNS[wildcards.run])
 
 
 def card_of_run(wildcards):
@@ -221,5 +237,14 @@ def code_of_run(step, run, *modules):
 
 
 def pins_of_run(step, run):
-    """The pins of what decides the bytes of a step that runs a network."""
-    return pins(f"steps.{step}", f"train.networks.{building_module(run.architecture)}")
+    """The pins of what decides the bytes of a step that runs a network, and the code of a network of one's own."""
+    return pins(f"steps.{step}", f"train.networks.{building_module(run.architecture)}") + own_code(run)
+
+
+def own_code(run):
+    """What stands for the code of a network `module:function`: its module or package, where that lies here."""
+    name = run.architecture.partition(":")[0] if ":" in run.architecture else ""
+    package = name.partition(".")[0]
+    files = [Path(f"{package}.py"), *sorted(Path(package).rglob("*.py"))] if package else []
+    files = [file for file in files if file.is_file()]
+    return [f"{name} {fingerprint_of_files(files)}"] if files else []

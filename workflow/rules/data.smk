@@ -1,4 +1,8 @@
 import contextlib
+import functools
+
+from contents import checksum
+from neural_collapse.data.own_files import are_there, digest_of_files, folder_of, how_many
 
 
 def source_of(dataset):
@@ -18,6 +22,45 @@ def own_data(wildcards):
         return json.loads(origin.read_text())["sha256"]
 
 
+def origin_of(run):
+    """The card of the files that a run brings."""
+    return f"{RESULTS}/datasets/{run}.origin.json"
+
+
+def recorded_of(run):
+    """What the card says of a run's files; nothing, where there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads(Path(workflow.modifier.modify_path(origin_of(run))).read_text())
+    return {}
+
+
+# Features may be large: what each file holds is looked at once, as long as it stays as it is.
+LOOKED_AT = Path(".snakemake/records/own_files.json")
+HOLDS = {}
+with contextlib.suppress(OSError, ValueError):  # absent, or damaged
+    HOLDS = json.loads(LOOKED_AT.read_text())
+
+
+@functools.cache
+def content_of_files(run):
+    """What the files hold that a run brings; where they are absent (a clone), what is recorded."""
+    if not are_there(run.brings.files):
+        return recorded_of(run).get("sha256")
+    return digest_of_files(run.brings.files, lambda file: checksum(file, HOLDS))
+
+
+def files_brought_by(run):
+    """How many checkpoints a run brings."""
+    if not are_there(run.brings.files):
+        return recorded_of(run).get("files", 0)
+    return how_many(found_files(run.brings.files, run.name))
+
+
+def brought_files(run):
+    """What tells a step which run it is of, and so where its files lie; no parameter, as where data lie is none."""
+    return flags({"study": STUDY.name, "run": run}) + ' --config "$NEURAL_COLLAPSE_PLAN"'
+
+
 def name_own_data_to_dvc():
     """Write down which data of the user's own are here, for DVC to watch (`own` in workflow/dvc.yaml)."""
     file = WORKFLOW / "params.yaml"
@@ -30,6 +73,16 @@ def name_own_data_to_dvc():
         }
         for name, settings in STUDY.datasets.items()
         if settings["path"]
+    }
+    here |= {
+        f"{STUDY.name}-{run}-{number}".replace(".", "_"): {
+            "study": STUDY.name,
+            "dataset": run.name,
+            "path": str(folder_of(file)),
+        }
+        for run in STUDY.runs
+        if run.brings
+        for number, file in enumerate(run.brings.files)
     }
     named = here | {name: own for name, own in known.items() if own["study"] != STUDY.name}
     named = {name: own for name, own in named.items() if Path(own["path"]).exists()}
@@ -64,3 +117,31 @@ checkpoint prepare_dataset:
     shell:
         STEP + "prepare-dataset {params.settings} "
         "--output {output.data} --card {output.card} --origin {output.origin} > {log} 2>&1"
+
+
+# The card of a run's own files stands for them as that of a data set does for its images: who reads them depends on it.
+rule find_files:
+    output:
+        f"{RESULTS}/datasets/{{run}}.origin.json",
+    log:
+        f"{LOGS}/data/{{run}}.log",
+    wildcard_constraints:
+        run=any_run([run for run in STUDY.runs if run.brings]),
+    conda:
+        "../../envs/training.yaml"
+    params:
+        run=lambda wildcards: brought_files(wildcards.run),
+        content=lambda wildcards: content_of_files(RUNS[wildcards.run]),
+        code=code("find_files"),
+        environment=pins("steps.find_files"),
+    message:
+        "Look at the files of {wildcards.run}"
+    shell:
+        STEP + "find-files {params.run} --output {output} > {log} 2>&1"
+
+
+if workflow.is_main_process and any(run.brings for run in STUDY.runs):
+    for run in STUDY.runs:
+        if run.brings:
+            content_of_files(run)
+    write_json(LOOKED_AT, HOLDS)

@@ -6,6 +6,8 @@ rule extract_features:
         f"{RESULTS}/features/{{run}}.safetensors",
     log:
         f"{LOGS}/features/{{run}}.log",
+    wildcard_constraints:
+        run=any_run(STUDY.with_network),
     conda:
         "../../envs/training.yaml"
     threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]

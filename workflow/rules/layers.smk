@@ -20,7 +20,8 @@ def made_by(rule, **wildcards):
     return [str(output).format(**chosen) for chosen in combined for output in rule.output]
 
 
-TRAINED = {run: made_by(rules.train_network, run=[run]) for run in RUNS}
+TRAINED = {run: made_by(rules.train_network, run=[run]) for run in STUDY.trained}
+TAKEN = [file for run in STUDY.bringing("checkpoints") for file in checkpoints_of(run)]
 TRIED = {
     (pair, number, place): made_by(rules.try_learning_rate, pair=[pair], round=[number], place=[f"{place:02d}"])
     for pair in STUDY.swept
@@ -29,21 +30,25 @@ TRIED = {
 }
 OUTSIDE = [run for run in RUNS if RUNS[run].outside]
 LAYERS = {
-    "data": made_by(rules.prepare_dataset, dataset=STUDY.datasets),
+    "data": [
+        *made_by(rules.prepare_dataset, dataset=STUDY.datasets),
+        *made_by(rules.find_files, run=[run for run in STUDY.runs if run.brings]),
+    ],
     "sweep": [
         *itertools.chain(*TRIED.values()),
         *made_by(rules.choose_learning_rate, choice=CHOICES),
         *made_by(rules.collect_sweep),
     ],
-    "train": [*itertools.chain(*TRAINED.values())],
+    "train": [*itertools.chain(*TRAINED.values()), *TAKEN],
     "features": [
-        *made_by(rules.extract_features, run=RUNS),
+        *made_by(rules.extract_features, run=STUDY.with_network),
         *made_by(rules.extract_out_of_distribution, run=OUTSIDE),
     ],
     "metrics": [
-        *made_by(rules.measure, run=RUNS),
+        *made_by(rules.measure, run=STUDY.with_network),
+        *made_by(rules.measure_features, run=STUDY.bringing("features")),
         *made_by(rules.measure_out_of_distribution, run=OUTSIDE),
-        *made_by(rules.attack, run=RUNS),
+        *made_by(rules.attack, run=STUDY.with_network),
         *made_by(rules.summarise, run=RUNS),
         *made_by(rules.collect),
         *made_by(rules.list_runs),
@@ -68,7 +73,7 @@ def asked_for(made):
 
 
 # What the target rules ask for, and so all that is kept. It has the prefix of a module already.
-TARGETS = LAYERS | {"train": [file for files in TRAINED.values() for file in asked_for(files)]}
+TARGETS = LAYERS | {"train": [*(file for files in TRAINED.values() for file in asked_for(files)), *TAKEN]}
 TARGETS = {layer: [flag(file, PATH_MODIFIER_FLAG) for file in files] for layer, files in TARGETS.items()}
 IMAGES = [rules.prepare_dataset.output.data.format(dataset=dataset) for dataset in STUDY.datasets]
 
@@ -97,6 +102,15 @@ def keep_records():
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def keep_folders():
+    """Make the folders that DVC expects of every study, where this one has nothing to put into them."""
+    made = list(itertools.chain(*LAYERS.values()))
+    for name in ("data", "datasets", "checkpoints", "features", "robustness"):
+        if not any(str(file).startswith(f"{RESULTS}/{name}/") for file in made):
+            Path(PLACE, name).mkdir(parents=True, exist_ok=True)
+            Path(PLACE, name, ".gitkeep").touch()
+
+
 if not workflow.is_main_process:
     record_where_the_job_runs()
 else:
@@ -117,6 +131,7 @@ else:
                 wait_for(RECORDS.submitted())
             RECORDS.restore()
             if not LOOKS:
+                keep_folders()
                 if not TOUCHES:
                     keep_records()  # of what a Snakemake that was killed had finished
                 os.environ["NEURAL_COLLAPSE_PLAN"] = RECORDS.keep_plan(config)

@@ -5,6 +5,8 @@ rule measure:
         f"{RESULTS}/metrics/{{run}}.csv",
     log:
         f"{LOGS}/metrics/{{run}}.log",
+    wildcard_constraints:
+        run=any_run(STUDY.with_network),
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -17,6 +19,31 @@ rule measure:
     shell:
         STEP + "measure-run {input} {params.identity} --weight-decay {params.weight_decay} "
         "--output {output} > {log} 2>&1"
+
+
+rule measure_features:
+    input:
+        f"{RESULTS}/datasets/{{run}}.origin.json",
+    output:
+        f"{RESULTS}/metrics/{{run}}.csv",
+    log:
+        f"{LOGS}/metrics/{{run}}.log",
+    wildcard_constraints:
+        run=any_run(STUDY.bringing("features")),
+    conda:
+        "../../envs/training.yaml"
+    params:
+        run=lambda wildcards: brought_files(wildcards.run),
+        identity=identity,
+        weight_decay=lambda wildcards: RUNS[wildcards.run].settings["weight_decay"],
+        arrays=lambda wildcards: flags({"arrays": RUNS[wildcards.run].brings.arrays}),
+        code=code("measure_features"),
+        environment=pins("steps.measure_features"),
+    message:
+        "Measure {wildcards.run}"
+    shell:
+        STEP + "measure-features {params.run} --files {input} {params.identity} "
+        "--weight-decay {params.weight_decay} {params.arrays} --output {output} > {log} 2>&1"
 
 
 rule measure_out_of_distribution:
@@ -46,6 +73,8 @@ rule attack:
         f"{RESULTS}/robustness/{{run}}.csv",
     log:
         f"{LOGS}/robustness/{{run}}.log",
+    wildcard_constraints:
+        run=any_run(STUDY.with_network),
     conda:
         "../../envs/training.yaml"
     threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]
@@ -70,8 +99,7 @@ rule attack:
 
 rule summarise:
     input:
-        f"{RESULTS}/metrics/{{run}}.csv",
-        f"{RESULTS}/robustness/{{run}}.csv",
+        lambda wildcards: tables_of([RUNS[wildcards.run]]),
     output:
         f"{RESULTS}/summary/{{run}}.json",
     log:

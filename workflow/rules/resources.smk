@@ -40,7 +40,7 @@ def run_of(wildcards):
 def flops_of_study():
     """What its jobs take, counted once for as long as its settings, its data and the code stay; {} where it can't be."""
     sizes = [size_if_known(STUDY, dataset, Path(PLACE)) for dataset in STUDY.datasets]
-    networks = sorted({f"train.networks.{building_module(run.architecture)}" for run in STUDY.runs})
+    networks = sorted({f"train.networks.{building_module(run.architecture)}" for run in STUDY.with_network})
     counted = [CONFIG["studies"][STUDY.name], sizes, fingerprint("plan", *networks)]
     file = Path(".snakemake/records/costs") / f"{hashlib.sha256(repr(counted).encode()).hexdigest()[:16]}.json"
     if not file.exists():

@@ -39,6 +39,8 @@ def why_not(target):
         return f"is of no study of config.yaml; there are {', '.join(CONFIG['studies'])}"
     if name in known_figures() and name not in STUDY.figures:
         if not shows_something(name, STUDY.runs):
+            if declared_by(name)["READS"] != "settings" and not STUDY.with_network:
+                return f"shows what needs a network, and the runs of the study {STUDY.name} are of features alone"
             if declared_by(name)["READS"] == "out_of_distribution":
                 return f"shows data out of distribution, of which the study {STUDY.name} names none; write `out_of_distribution`"
             needed = declared_by(name).get("NEEDS")

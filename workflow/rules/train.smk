@@ -8,20 +8,51 @@ def training_settings(run):
 
 
 def weights_of(run, output):
-    """The content of the file of weights that a training starts from, if any; where it is absent, what is recorded."""
+    """The content of the file of weights that a training starts from, and its own network's code, if there are any.
+
+    Where the file is absent, what is recorded.
+    """
+    own = "".join(f"-{code.replace(' ', '-')}" for code in own_code(run))
     file = Path(run.network_options.get("weights", "")).expanduser()
     if file.is_file():
-        return f"weights-{content_digest(file)}"
+        return f"weights-{content_digest(file)}{own}"
     recorded = Path(PLACE) / "provenance" / f"{'train' if output.endswith('history.csv') else 'sweep'}.json"
     if file.name and recorded.is_file():
         made = [json.dumps(job) for job in json.loads(recorded.read_text())["jobs"] if output in job["outputs"]]
-        return next((found for job in made for found in re.findall("weights-[0-9a-f]{64}", job)), "")
-    return ""
+        return next((found for job in made for found in re.findall("weights-[0-9a-f]{64}", job)), "") + own
+    return own
 
 
 def chosen_learning_rate(wildcards):
     pair = RUNS[wildcards.run].pair
     return f"{RESULTS}/sweep/{pair}.json" if pair in STUDY.swept else []
+
+
+# The weights of a network that was trained elsewhere, as checkpoints of ours; as many as there are of each run's.
+for run in STUDY.bringing("checkpoints"):
+
+    rule:
+        name:
+            f"take_checkpoints_of_{run}"
+        input:
+            files=origin_of(run),
+            card=f"{RESULTS}/datasets/{run.data}.json",
+        output:
+            checkpoints_of(run) or f"{RESULTS}/checkpoints/{run}/00.safetensors",
+        log:
+            f"{LOGS}/train/{run}.log",
+        conda:
+            "../../envs/training.yaml"
+        params:
+            run=brought_files(run),
+            settings=flags({"network": run.architecture, "network_options": run.network_options}),
+            code=code_of_run("take_checkpoints", run),
+            environment=pins_of_run("take_checkpoints", run),
+        message:
+            f"Take the checkpoints of {run}"
+        shell:
+            STEP + "take-checkpoints {params.run} --files {input.files} --card {input.card} {params.settings} "
+            "--output {output} > {log} 2>&1"
 
 
 # Its output is complete once all of it is renamed into place; until then it works in the resume folder.
@@ -34,6 +65,8 @@ rule train_network:
         history=f"{RESULTS}/checkpoints/{{run}}/history.csv",
     log:
         f"{LOGS}/train/{{run}}.log",
+    wildcard_constraints:
+        run=any_run(STUDY.trained),
     # The runs listed first start first.
     priority: lambda wildcards: len(RUNS) - list(RUNS).index(wildcards.run)
     conda:

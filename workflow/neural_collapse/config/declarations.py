@@ -78,7 +78,9 @@ def known_networks() -> list[str]:
 
 
 def family_and_depth(network: str) -> tuple[str, int | str]:
-    """The module that builds a network, and what it has to be told: the depth, or another library's name."""
+    """The module that builds a network, and what it has to be told: the depth, or a name of another's."""
+    if ":" in network:
+        return "own_function", network
     parts = re.fullmatch(r"([a-z][a-z_]*)([0-9]+)", network)
     if parts and parts[1] in modules("train.networks"):
         return parts[1], int(parts[2])
@@ -88,7 +90,7 @@ def family_and_depth(network: str) -> tuple[str, int | str]:
 
 
 def building_module(network: str) -> str:
-    """The module that builds a network: "resnet" for "resnet18", "torchvision_model" for the rest."""
+    """The module that builds a network: "resnet" for "resnet18", "own_function" for "module:function"."""
     return family_and_depth(network)[0]
 
 

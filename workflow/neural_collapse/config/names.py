@@ -6,12 +6,20 @@ from typing import Any
 PLAIN = "plain"
 """The variant of a training that has none; no name says so."""
 
+UNKNOWN = "unknown"
+"""The data set, network or loss that nobody named: printed as nothing."""
+
 LEFT_OUT = "left_out"
 """Out of distribution, in place of a data set's name: the classes that a run's own data leave out."""
 
 
 def pair_name(dataset: str, network: str, loss: str, variant: str) -> str:
-    """A training without its seed, `{dataset}-{network}-{loss}`, with `-{variant}` where it is one of several."""
+    """A training without its seed, `{dataset}-{network}-{loss}`, with `-{variant}` where it is one of several.
+
+    The network alone, where nothing else is known of it.
+    """
+    if (dataset, loss, variant) == (UNKNOWN, UNKNOWN, PLAIN):
+        return network
     return "-".join([dataset, network, loss, *([variant] if variant != PLAIN else [])])
 
 
@@ -23,6 +31,8 @@ def parts_of_pair(name: str) -> tuple[str, str, str, str]:
     ValueError
         Where it is no such name.
     """
+    if "-" not in name:
+        return UNKNOWN, name, UNKNOWN, PLAIN
     dataset, network, loss, *variant = name.split("-")
     if len(variant) > 1 or variant == [PLAIN]:
         raise ValueError(f"{name!r} has too many parts")

@@ -44,13 +44,28 @@ from .sweeps import Sweep
 
 
 @dataclass(frozen=True)
+class Brought:
+    """What a run brings in place of a training.
+
+    kind: "features" or "checkpoints".
+    files: paths in which `{epoch}` stands for the epoch, and `*` for anything.
+    arrays: what arrays are called in files of features, by what they are.
+    """
+
+    kind: str
+    files: tuple[str, ...]
+    arrays: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Run:
     """One training: a data set, a network, a loss, what varies beside these, and a seed.
 
     `settings` holds every key of the schema's `training`, defaults filled in; `network_options` the network's own.
     `architecture` is what builds the network, and `data` names the images as prepared for this run: the data set, and
     behind a hyphen in what they differ from its others. `outside` names the images that are out of its distribution, as
-    prepared, by what tables call them.
+    prepared, by what tables call them. A run that `brings` its checkpoints has those settings alone that measuring them
+    needs; of one that brings its features, data set and loss are names and nothing more.
     """
 
     dataset: str
@@ -63,6 +78,12 @@ class Run:
     settings: dict[str, Any] = field(compare=False)
     network_options: dict[str, Any] = field(compare=False)
     outside: dict[str, str] = field(compare=False)
+    brings: Brought | None = field(compare=False, default=None)
+
+    @property
+    def has_network(self) -> bool:
+        """Whether there is a network to show images to, and not its features alone."""
+        return self.brings is None or self.brings.kind == "checkpoints"
 
     @property
     def pair(self) -> str:
@@ -96,10 +117,22 @@ class Study:
     sweep: Sweep
 
     @functools.cached_property
+    def trained(self) -> tuple[Run, ...]:
+        return tuple(run for run in self.runs if run.brings is None)
+
+    @functools.cached_property
+    def with_network(self) -> tuple[Run, ...]:
+        return tuple(run for run in self.runs if run.has_network)
+
+    def bringing(self, kind: str) -> tuple[Run, ...]:
+        """The runs that bring "features", or "checkpoints"."""
+        return tuple(run for run in self.runs if run.brings is not None and run.brings.kind == kind)
+
+    @functools.cached_property
     def swept(self) -> dict[str, Run]:
         """The runs whose learning rate is chosen by a sweep, one for each pair: the one with the first seed."""
         chosen: dict[str, Run] = {}
-        for run in self.runs:
+        for run in self.trained:
             if run.settings["learning_rate"] == "sweep":
                 chosen.setdefault(run.pair, run)
         return chosen
@@ -135,14 +168,30 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     for (dataset, network, loss, variant), own in _declared_runs(where, study):
         pair = pair_name(dataset, network, loss, variant)
         here = f"{where}.runs.{pair}"
+        brought = _brought(here, own, study)
+        seeds = [*brought] or own.pop("seeds", study["seeds"])
+        if "features" in own:
+            settings = _settings_of_brought("features", own, study)
+            runs += [Run(dataset, network, loss, variant, s, "", "", settings, {}, {}, brought[s]) for s in seeds]
+            continue
         own_data, own_network = own.pop("dataset", {}), own.pop("network", {})
-        seeds = own.pop("seeds", study["seeds"])
-        settings = _settings(here, study["training"], own | study["override"])
+        if isinstance(own_network, str) and not brought:
+            raise InputError(f"{here}.network: '{own_network}' is no table of options; a run's name says its network.")
+        if brought:
+            settings = _settings_of_brought("checkpoints", own, study)
+        else:
+            settings = _settings(here, study["training"], own | study["override"])
         _check_loss_options(f"{here}.loss_options", loss, settings["loss_options"])
-        if study["measured_epochs"] > settings["epochs"]:
+        if not brought and study["measured_epochs"] > settings["epochs"]:
             found = f"{study['measured_epochs']} epochs can't be measured in a run of {settings['epochs']}"
             raise InputError(f"{where}.measured_epochs: {found}, {pair}.")
-        architecture, options = _architecture(network, study["networks"].get(network, {}) | own_network)
+        if isinstance(own_network, str):
+            named, own_network = own_network, {}
+            if named not in study["networks"]:
+                _check_network(f"{here}.network", named, {})
+        else:
+            named = network
+        architecture, options = _architecture(named, study["networks"].get(named, {}) | own_network)
         check_network_options(f"{here}.network", building_module(architecture), options)
         for key, value in own_data.items():
             _check_varied(f"{here}.dataset", f"dataset.{key}", value)
@@ -152,10 +201,13 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
             datasets[data] = _dataset(dataset, given, f"{where}.datasets")
             sizes[data] = published_size(datasets[data], f"{where}.datasets.{dataset}")
         if size := sizes[data]:
-            _check_fit(here, architecture, settings["batch_size"], size)
+            _check_fit(here, architecture, 0 if brought else settings["batch_size"], size)
         outside = _outside(where, study, dataset, data, datasets, sizes)
         runs += [
-            Run(dataset, network, loss, variant, seed, data, architecture, settings, options, outside) for seed in seeds
+            Run(
+                dataset, network, loss, variant, seed, data, architecture, settings, options, outside, brought.get(seed)
+            )
+            for seed in seeds
         ]
     for other in study["out_of_distribution"]:
         if not any(other in run.outside for run in runs):
@@ -311,18 +363,24 @@ def declared_by(figure: str) -> dict[str, Any]:
 def shows_something(figure: str, runs: Iterable[Run]) -> bool:
     """Whether a figure is of simulated systems, of settings that vary, or of runs of which there are some."""
     reads = declared_by(figure)["READS"]
+    shown = shown_runs(figure, runs)
     if reads == "settings":
-        return len({run.variant for run in runs}) > 1 or len({run.loss for run in runs}) > 2
+        return len({run.variant for run in shown}) > 1 or len({run.loss for run in shown}) > 2
     if reads == "codes":
-        return len({run.network_options.get("bottleneck") for run in runs} - {None}) > 1
-    return reads == "theory" or bool(shown_runs(figure, runs))
+        return len({run.network_options.get("bottleneck") for run in shown} - {None}) > 1
+    return reads == "theory" or bool(shown)
 
 
 def shown_runs(figure: str, runs: Iterable[Run]) -> list[Run]:
-    """The runs that a figure of networks shows: those of the loss that it needs, if any, that have what it reads."""
+    """The runs that a figure of networks shows: those of the loss that it needs, if any, that have what it reads.
+
+    Of features alone none is shown that needs the network, or settings of a training.
+    """
     declared = declared_by(figure)
     needed, of_all = declared.get("NEEDS"), declared["READS"] != "out_of_distribution"
-    return [run for run in runs if needed in (None, run.loss) and (of_all or run.outside)]
+    of_features = declared["READS"] == "metrics" and not declared.get("NEEDS_LAYERS")
+    having = [run for run in runs if (of_all or run.outside) and (of_features or run.has_network)]
+    return [run for run in having if needed in (None, run.loss)]
 
 
 def settings_of_runs(study: Study) -> list[dict[str, Any]]:
@@ -333,6 +391,11 @@ def settings_of_runs(study: Study) -> list[dict[str, Any]]:
     rows = []
     for run in study.runs:
         key = {name: getattr(run, name) for name in ("dataset", "network", "loss", "variant", "seed")}
+        if run.brings:
+            key["brings"] = run.brings.kind
+        if not run.has_network:
+            rows.append(key | run.settings)
+            continue
         options = {"architecture": run.architecture} | run.network_options
         parts = {"network": options, "dataset": study.datasets[run.data], "loss_options": run.settings["loss_options"]}
         settings = {name: value for name, value in run.settings.items() if name != "loss_options"}
@@ -355,8 +418,8 @@ def _declared_runs(where: str, study: dict[str, Any]) -> Iterator[tuple[Parts, d
         for value in values:
             _check_varied(f"{where}.grid", key, value)
     for pair, own in study["runs"].items():
-        parts = _check_pair(f"{where}.runs", pair, study["datasets"], study["networks"])
-        if parts[-1] != PLAIN or not study["grid"]:
+        parts = _check_pair(f"{where}.runs", pair, own, study["datasets"], study["networks"])
+        if parts[-1] != PLAIN or not study["grid"] or own.keys() & _ALLOWED:
             yield parts, copy.deepcopy(own)
             continue
         for values in itertools.product(*study["grid"].values()):
@@ -386,29 +449,88 @@ def _check_varied(where: str, key: str, value: Any) -> None:
         raise InputError(f"{where}: {unknown('setting', key, known)}")
 
 
+# What a run may say beside the files that it brings.
+_ALLOWED = {
+    "features": ("arrays", "weight_decay", "seeds"),
+    "checkpoints": ("network", "dataset", "loss_options", "weight_decay", "batch_size", "threads", "seeds"),
+}
+
+
+def _brought(where: str, own: dict[str, Any], study: dict[str, Any]) -> dict[int, Brought]:
+    """What a run brings in place of a training, by its seeds; nothing of one that is trained."""
+    kind = next((kind for kind in _ALLOWED if kind in own), None)
+    if kind is None:
+        if "arrays" in own:
+            raise InputError(f"{where}.arrays: names arrays in files of features; give these as `features`.")
+        return {}
+    for key in own:
+        if key not in (kind, *_ALLOWED[kind]):
+            raise InputError(
+                f"{where}: '{key}' is nothing to a run that brings its {kind}; it may say {', '.join(_ALLOWED[kind])}."
+            )
+    files = [own[kind]] if isinstance(own[kind], str) else own[kind]
+    for file in files:
+        unknown_marks = set(re.findall("{[^}]*}", file)) - {"{epoch}", "{seed}"}
+        if unknown_marks or file.count("{epoch}") > 1:
+            raise InputError(f"{where}.{kind}: '{file}' may hold {{epoch}} once, {{seed}}, * and no other such mark.")
+        if re.match(r"(\./)?[^/]*[*{]", file):
+            raise InputError(f"{where}.{kind}: '{file}' must lie in a folder of its own, such as dumps/{file}.")
+    of_seeds = any("{seed}" in file for file in files)
+    seeds = own.get("seeds", study["seeds"] if of_seeds else [0])
+    if len(seeds) > 1 and not of_seeds:
+        raise InputError(f"{where}.{kind}: the files of {len(seeds)} seeds need {{seed}} in their path.")
+    return {
+        seed: Brought(kind, tuple(file.replace("{seed}", str(seed)) for file in files), own.get("arrays", {}))
+        for seed in seeds
+    }
+
+
+def _settings_of_brought(kind: str, own: dict[str, Any], study: dict[str, Any]) -> dict[str, Any]:
+    """The settings that measuring needs; without weight decay, where nobody says what a training elsewhere had."""
+    given = {"weight_decay": 0} | study["training"] | own | study["override"]
+    common = defaults(config_schema()["$defs"]["training"]["properties"])
+    return {key: value for key, value in (common | given).items() if key in common and key in _ALLOWED[kind]}
+
+
 # The checks, each one sentence.
 
 
-def _check_pair(where: str, pair: str, datasets: dict[str, Any], networks: dict[str, Any]) -> Parts:
+def _check_pair(
+    where: str, pair: str, own: dict[str, Any], datasets: dict[str, Any], networks: dict[str, Any]
+) -> Parts:
     try:
         dataset, network, loss, variant = parts_of_pair(pair)
+        if "-" not in pair and "features" not in own:
+            raise ValueError("only of features may nothing be known but the network")
     except ValueError:
         raise InputError(
             f"{where}: '{shortened(pair, 80)}' is not a run; write {{dataset}}-{{network}}-{{loss}}, such as "
             "mnist-vgg11-mse, or with -{variant} behind it."
         ) from None
+    if variant != PLAIN:
+        check_setting(f"{where}.{pair}", variant, definition("variant"))
+    if "features" in own:
+        for name in (dataset, network, loss):
+            check_setting(f"{where}.{pair}", name, definition("name"))
+        return dataset, network, loss, variant
     if dataset not in datasets and dataset not in modules("data.sources"):
         raise InputError(f"{where}.{pair}: {unknown('data set', dataset, [*datasets, *known_sources()])}")
-    if network not in networks:
+    if isinstance(own.get("network"), str):
+        check_setting(f"{where}.{pair}", network, definition("name"))
+    elif network not in networks:
         _check_network(f"{where}.{pair}", network, {})
     if loss not in known_losses():
         raise InputError(f"{where}.{pair}: {unknown('loss', loss, known_losses())}")
-    if variant != PLAIN:
-        check_setting(f"{where}.{pair}", variant, definition("variant"))
     return dataset, network, loss, variant
 
 
 def _check_network(where: str, name: str, options: dict[str, Any]) -> None:
+    if ":" in name:
+        if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", name):
+            found = shortened(name, 80)
+            raise InputError(f"{where}: '{found}' is no function; write module:function, such as models:build.")
+        check_network_options(where, building_module(name), options)
+        return
     models = torchvision_models() or frozenset()
     possible = re.fullmatch("[a-z0-9_]{1,64}", name) if not models else name in models
     of_torchvision = building_module(name) == "torchvision_model" and possible

@@ -11,8 +11,9 @@ import pandas as pd
 
 from ..config.checks import unknown
 from ..config.declarations import known_figures, literals
+from ..config.names import UNKNOWN
 from ..errors import InputError
-from ..metrics.tables import UNKNOWN, tidy
+from ..metrics.tables import tidy
 from ..storage import whole_file, write_csv
 from .claims import claims_table
 from .style import save
@@ -80,7 +81,7 @@ def _tabulate(table: pd.DataFrame, folder: Path, drawn: Drawn) -> None:
     if tested.empty:
         drawn.left_out["table-1"] = "shows the test error of runs with loss mse, and the table has none."
     else:
-        accuracies = accuracy_table(table[table.network.isin(tested.network)])
+        accuracies = accuracy_table(table)
         write_csv(folder / "table-1.csv", accuracies)
         with whole_file(folder / "table-1.md") as temporary:
             temporary.write_text(to_markdown(accuracies), encoding="utf-8")

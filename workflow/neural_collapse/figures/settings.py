@@ -18,10 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from ..errors import InputError
 from ..metrics.settings import along, in_words, read_runs, varied
 from ..metrics.tables import RunKey, curve, read_tables, runs, title
-from .style import CLASS_MEANS, CLASSIFIERS, FOURTH, STYLE, THIRD, Look, finish_values
+from .style import CLASS_MEANS, CLASSIFIERS, FOURTH, STYLE, THIRD, Look, NothingToDraw, finish_values
 
 _LOOKS = [
     replace(look, linestyle=style)
@@ -77,13 +76,13 @@ def draw_against_settings(
 
     Raises
     ------
-    InputError
+    NothingToDraw
         Where no setting is varied, or nothing of the kind was measured.
     """
     values = _last_values(table, measures)
     measures = [one for one in measures if len(values) and values[one.measure, one.split].notna().any()]
     if not measures:
-        raise InputError("the tables hold none of the measures that are drawn against settings: nothing to draw.")
+        raise NothingToDraw("the tables hold none of the measures that are drawn against settings: nothing to draw.")
     joined = settings.merge(values, left_on=list(RunKey._fields), right_index=True)
     names = varied(joined[settings.columns])
     names = [only] if only else [name for name in names if _is_numeric(joined[name])] or names or ["loss"]

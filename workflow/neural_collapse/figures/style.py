@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
+from ..config.names import UNKNOWN
 from ..errors import InputError, shortened
 from ..metrics.tables import (
     DATASETS,
@@ -41,6 +42,11 @@ from ..metrics.tables import (
     zero_error_epoch,
 )
 from ..storage import whole_file
+
+
+class NothingToDraw(InputError):
+    """The tables hold nothing that a figure shows."""
+
 
 # The font comes with matplotlib, so a picture looks (and its bytes are) the same on every machine; type 42 embeds
 # whole outlines, which journals ask for.
@@ -78,6 +84,7 @@ _PAGE_WIDTH = 7.0  # inches: the text of a page of A4 or US letter
 _PANEL_WIDTH = 2.3
 _DOTS_PER_INCH = 200
 _TITLE = 26  # characters of a variant in a line of a panel's title
+_OTHER = "loss not known"
 _MOST_BESIDE = 5  # panels of a single data set in a row
 
 # Of the palette that readers of every kind of colour vision tell apart (Okabe & Ito, as in seaborn's "colorblind").
@@ -146,14 +153,15 @@ def loss_curves(table: pd.DataFrame, measure: str, split: str = "train", *, poin
     curves = []
     for loss, look in zip(_losses(table), itertools.cycle(_LOSSES), strict=False):
         drawn = replace(look, linestyle="", marker="D", filled=False) if points else look
-        curves.append(Curve(", ".join(filter(None, [title(loss), points])), measure, drawn, loss, split))
+        name = title(loss) or _OTHER * (len(_losses(table)) > 1)
+        curves.append(Curve(", ".join(filter(None, [name, points])), measure, drawn, loss, split))
     return curves
 
 
 def draw_grid(
     table: pd.DataFrame, curves: Sequence[Curve], *, ylabel: str, log: bool = False, loss: str | None = None
 ) -> Figure:
-    """Draw `curves` over epochs for every run of `table`, or every run with one `loss`.
+    """Draw `curves` over epochs for every run of `table` that has any, or every such run with one `loss`.
 
     Where curves name their loss, all losses share a panel; else each has panels of its own. A red line marks where
     train accuracy first reaches 99.9 % (the median over the seeds that do reach it, where more than half do), unless
@@ -161,7 +169,7 @@ def draw_grid(
 
     Raises
     ------
-    InputError
+    NothingToDraw
         The table holds no value of any curve.
     """
     if loss:
@@ -179,9 +187,10 @@ def draw_grid(
     curves = [drawn for drawn in curves if len(_rows(table, drawn, log=log))]
     if not curves:
         of = f"{' above 0' * log} on {splits} data of a run{f' with loss {loss}' * bool(loss)}"
-        raise InputError(
+        raise NothingToDraw(
             f"the tables hold no {measures}{of}: nothing to draw; a study leaves a figure out by `leave_out`."
         )
+    table = _measured(table, curves)
     compare = any(drawn.loss for drawn in curves)
     losses = _losses(table)
     if table.groupby(list(RunKey._fields)).epoch.nunique().max() == 1:
@@ -248,8 +257,23 @@ def _rows(table: pd.DataFrame, drawn: Curve, *, log: bool) -> pd.DataFrame:
     return rows[np.isfinite(rows.value) & ((rows.value > 0) | (not log))]
 
 
+def _measured(table: pd.DataFrame, curves: Sequence[Curve]) -> pd.DataFrame:
+    """The runs of which something that is drawn was measured: features without a classifier, say, may have nothing."""
+    keys = list(RunKey._fields)
+    drawn = pd.concat([table[(table.measure == one.measure) & (table.split == one.split)] for one in curves])
+    return table[pd.MultiIndex.from_frame(table[keys]).isin(pd.MultiIndex.from_frame(drawn[keys]))]
+
+
 def _losses(table: pd.DataFrame) -> list[str]:
     return sorted(table.loss.unique(), key=lambda name: order(name, LOSSES))
+
+
+def draw_sentence(sentence: str) -> Figure:
+    """A picture that says why there is no figure, in its place."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(_PANEL_WIDTH * 2, 0.8), layout="constrained")
+        figure.text(0.5, 0.5, "\n".join(wrap(sentence, 76)), ha="center", va="center")
+    return figure
 
 
 def save(figure: Figure, *, pdf: Path, png: Path) -> None:
@@ -285,7 +309,13 @@ def _panels(table: pd.DataFrame, *, apart: bool) -> tuple[Figure, list[tuple[Axe
         for block in blocks
         for label in labels
     ]
-    if len(datasets) == 1:
+    alone = [[cell] for row in cells for cell in row if len(cell)]
+    if scattered := len(datasets) > 1 and UNKNOWN in datasets:
+        # Features brought from anywhere have no column, and would leave half of a grid empty.
+        width = min(len(alone), _MOST_BESIDE - 1)
+        cells = [[cell for [cell] in alone[at : at + width]] for at in range(0, len(alone), width)]
+        datasets = datasets[:1] * width
+    elif len(datasets) == 1:
         width = len(labels) if len(labels) <= _MOST_BESIDE else _MOST_BESIDE - 1
         of_blocks = [cells[start : start + len(labels)] for start in range(0, len(cells), len(labels))]
         cells = [[cell for [cell] in of[at : at + width]] for of in of_blocks for at in range(0, len(of), width)]
@@ -297,13 +327,15 @@ def _panels(table: pd.DataFrame, *, apart: bool) -> tuple[Figure, list[tuple[Axe
     one_end = len({cell.epoch.max() for row in cells for cell in row if len(cell)}) == 1
     grid = figure.subplots(height, width, sharex=one_end, sharey="row", squeeze=False)
     for axes, dataset in zip(grid[0], datasets, strict=True):
-        axes.set_title(title(dataset))
+        axes.set_title("" if scattered else title(dataset))
     panels: list[tuple[Axes, pd.DataFrame]] = []
     for row, shown in zip(grid, cells, strict=True):
         panels += zip(row, shown, strict=False)
         for axes in row[len(shown) :]:
             axes.set_visible(False)
     for axes, cell in panels:
+        if scattered:
+            axes.set_title(title(cell.dataset.iloc[0]))
         named = [shortened(_networks(cell), 30), *map(title, cell.block.unique())]
         varied = [line for variant in cell.variant.unique() for line in wrap(title_of_variant(variant), _TITLE)[:4]]
         axes.set_title("\n".join(filter(None, [axes.get_title(), ", ".join(filter(None, named)), *varied])))
@@ -394,7 +426,7 @@ def _legend(figure: Figure, curves: Sequence[Curve], losses: Sequence[str], mark
         Line2D([], [], **drawn.look.of_line(), markersize=3, label=drawn.label) for drawn in curves if drawn.label
     ]
     for loss in filter(marked.__contains__, losses or sorted(marked)[:1]):
-        label = "train accuracy first ≥ 99.9 %" + (f" ({title(loss)})" if len(losses) > 1 else "")
+        label = "train accuracy first ≥ 99.9 %" + (f" ({title(loss) or _OTHER})" if len(losses) > 1 else "")
         handles.append(Line2D([], [], **_zero_error_line(loss, losses), label=label))
     handles = [handle for handle in handles if handle.get_label()]
     for columns in range(len(handles), 0, -1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,12 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.special import logsumexp
 
-from ..config.names import PLAIN
+from ..config.names import PLAIN, UNKNOWN
 from ..errors import InputError
 from ..features.files import Dump, Split, read_features
 from ..features.moments import example_measures
 from .measures import collapse_measures
-from .tables import COLUMNS, UNKNOWN
+from .tables import COLUMNS
 
 _OF_MSE = ("loss", "classifier_distance", "distance_")  # the decomposition around least squares
 _ROWS = 4096  # at a time
@@ -59,6 +60,48 @@ def measure_files(
         for measure, value in measures.items()
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def measure_epochs(
+    files: Mapping[int | None, list[Path]], *, name: str, names: Mapping[str, str], loss: str, weight_decay: float
+) -> list[tuple[int, str, str, float]]:
+    """Measure the features of one run at each of its epochs.
+
+    Parameters
+    ----------
+    files: the files of each epoch; those under None say themselves, or by their names, of which epoch they are.
+    name: of the run, for errors.
+    names, loss: see `measure_files`.
+    weight_decay: of SGD, a C/2-th of the loss's lambda.
+
+    Returns
+    -------
+    Epoch, split, measure and value.
+
+    Raises
+    ------
+    InputError
+        As `measure_files`; where files of one epoch hold several networks, and where epochs don't hold the same arrays.
+    """
+    values: list[tuple[int, str, str, float]] = []
+    known: dict[str, tuple[int, set[str]]] = {}
+    for epoch, paths in files.items():
+        dumps = read_features(paths, names=names, name=name)
+        if epoch is not None and len(dumps) > 1:
+            raise InputError(f"{name}: {paths[0]} and others of epoch {epoch} hold features twice; keep those of one.")
+        for dump in dumps:
+            at = dump.epoch if epoch is None else epoch
+            classes = 1 + max(int(split.labels.max(initial=1)) for split in dump.splits.values())
+            measured = measure_dump(replace(dump, epoch=at), loss, classes * weight_decay / 2)
+            for split, measures in measured.items():
+                first, expected = known.setdefault(split, (at, set(measures)))
+                if odd := expected ^ set(measures):
+                    raise InputError(
+                        f"{name}: {min(odd)} ({split}) can't be measured at both epoch {first} and epoch {at}; their "
+                        "files must hold the same arrays and classes."
+                    )
+                values += [(at, split, measure, value) for measure, value in measures.items()]
+    return values
 
 
 def measure_dump(dump: Dump, loss: str, weight_decay_lambda: float) -> dict[str, dict[str, float]]:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DistributedSampler
 
+from ..config.names import UNKNOWN
 from ..errors import InputError
 from ..features.files import Dump, Split
 from .files import measure_dump
-from .tables import UNKNOWN
 
 
 def measure(

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..config.names import PLAIN, pair_name
+from ..config.names import PLAIN, UNKNOWN, pair_name
 from ..errors import InputError
 from ..storage import write_csv
 
@@ -45,9 +45,6 @@ _NUMBERS = dict.fromkeys(("seed", "epoch", "classes", "examples_per_class", "fea
     "time": "float64",
     "value": "float64",
 }
-
-# The data set, network or loss that nobody named: printed as nothing.
-UNKNOWN = "unknown"
 
 # Train accuracy >= 99.9 %, what Papyan, Han & Donoho (2020) call zero train error.
 ZERO_ERROR = 0.001

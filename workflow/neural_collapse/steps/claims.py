@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--checks", type=Path, metavar="FILE.csv", help="checks of the theory")
     parser.add_argument(
-        "--cards", nargs="+", default=[], type=Path, metavar="FILE.json", help="of the data sets: their sizes decide "
+        "--cards", nargs="*", default=[], type=Path, metavar="FILE.json", help="of the data sets: their sizes decide "
         "whether a gain in test accuracy may be chance"
     )  # fmt: skip
     parser.add_argument("--runs", type=Path, metavar="FILE.csv", help="what was set for each run, of `list-runs`")

@@ -5,7 +5,7 @@ import importlib
 from pathlib import Path
 
 from ..errors import InputError
-from ..figures.style import save
+from ..figures.style import NothingToDraw, draw_sentence, save
 from ..metrics.tables import read_tables
 
 _FIGURES = Path(__file__).parent.parent / "figures"
@@ -25,4 +25,10 @@ def run(options: argparse.Namespace) -> None:
     # By name, so that the code of one figure is no dependency of another.
     module = importlib.import_module(f"..figures.{options.figure.replace('-', '_')}", __package__)
     read = getattr(module, "read", read_tables)
-    save(module.draw(read(options.tables)), pdf=options.pdf, png=options.png)
+    try:
+        figure = module.draw(read(options.tables))
+    except NothingToDraw as reason:
+        sentence = f"{options.figure} is left out: {reason}"
+        print(sentence)
+        figure = draw_sentence(sentence)
+    save(figure, pdf=options.pdf, png=options.png)

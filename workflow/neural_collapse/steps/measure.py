@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..config.names import UNKNOWN
 from ..features.files import ROLES
 from ..metrics.files import measure_files
-from ..metrics.tables import UNKNOWN, to_text
+from ..metrics.tables import to_text
 from ..storage import write_csv
 from ._options import setting
 
