@@ -46,7 +46,6 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 12], help="seeds of each run")
     parser.add_argument("--against", metavar="COMMIT", help="plan with this commit's workflow, too")
     options = parser.parse_args()
-    settings = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"study": "paper"}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         workflows = {"here": ROOT}
@@ -56,16 +55,17 @@ def main() -> None:
                 ["git", "worktree", "add", "-q", "--detach", folder / "other", options.against], cwd=ROOT, check=True
             )
         try:
-            print(f"{'seeds':>5} {'workflow':<12} {'jobs':>6} {'user s':>8} {'MB':>6}")
+            print(f"{'seeds':>5} {'workflow':<12} {'jobs':>6} {'user s':>8} {'ms a job':>8} {'MB':>6}")
             for seeds in options.seeds:
-                settings["studies"]["paper"]["seeds"] = list(range(seeds))
-                config = folder / "config.yaml"
-                config.write_text(yaml.safe_dump(settings, sort_keys=False))
                 for label, root in workflows.items():
+                    settings = yaml.safe_load((root / "config.yaml").read_text()) | {"study": "paper"}
+                    settings["studies"]["paper"]["seeds"] = list(range(seeds))
+                    config = folder / "config.yaml"
+                    config.write_text(yaml.safe_dump(settings, sort_keys=False))
                     work = folder / f"work-{seeds}-{root.name}"
                     work.mkdir()
                     jobs, seconds, memory = plan(root / "Snakefile", config, work)
-                    print(f"{seeds:>5} {label:<12} {jobs:>6} {seconds:>8.1f} {memory:>6.0f}", flush=True)
+                    print(f"{seeds:>5} {label:<12} {jobs:>6} {seconds:>8.1f} {1000 * seconds / jobs:>8.1f} {memory:>6.0f}", flush=True)
         finally:
             if options.against:
                 subprocess.run(["git", "worktree", "remove", "--force", folder / "other"], cwd=ROOT, check=True)
