@@ -5,7 +5,7 @@ import difflib
 import io
 
 from live_curves import show_live
-from progress import print_a_line_a_job
+from progress import command_again, print_a_line_a_job
 from snakemake.cli import parse_args
 from snakemake.logging import logger
 
@@ -59,15 +59,17 @@ def why_not(target):
 
 
 # Snakemake itself tells targets from options only once it has read all of this. (Another workflow's are its own to know.)
-if workflow.is_main_process and not IS_MODULE and Path(sys.argv[0]).name == "snakemake":
+again = "snakemake --cores all"
+if workflow.is_main_process and Path(sys.argv[0]).name == "snakemake":
     with contextlib.redirect_stderr(io.StringIO()):  # it says once more which profile it reads
         asked = parse_args(sys.argv[1:])[1].targets
+    again = command_again(sys.argv[1:], asked)
     for target in asked:
-        if reason := why_not(target):
+        if not IS_MODULE and (reason := why_not(target)):
             sys.exit(f"error: {target}: {reason}.")
 
 if workflow.is_main_process and not LOOKS:
-    print_a_line_a_job(logger, workflow.resource_settings.cores)
+    print_a_line_a_job(logger, workflow.resource_settings.cores or workflow.resource_settings.nodes, again)
     if CONFIG["tensorboard"]:
         try:
             logs = Path(workflow.modifier.modify_path(LOGS))
