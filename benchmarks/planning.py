@@ -65,10 +65,8 @@ def main() -> None:
                     work = folder / f"work-{seeds}-{root.name}"
                     work.mkdir()
                     jobs, seconds, memory = plan(root / "Snakefile", config, work)
-                    print(
-                        f"{seeds:>5} {label:<12} {jobs:>6} {seconds:>8.1f} {1000 * seconds / jobs:>8.1f} {memory:>6.0f}",
-                        flush=True,
-                    )
+                    each = 1000 * seconds / jobs
+                    print(f"{seeds:>5} {label:<12} {jobs:>6} {seconds:>8.1f} {each:>8.1f} {memory:>6.0f}", flush=True)
         finally:
             if options.against:
                 subprocess.run(["git", "worktree", "remove", "--force", folder / "other"], cwd=ROOT, check=True)

@@ -176,9 +176,9 @@ def sentences(table: pd.DataFrame, claims: pd.DataFrame, cards: Sequence[Mapping
     falls = [fall for _, rows in all_runs if not math.isnan(fall := _fall(rows))]
     third = (
         f"The variability within classes (NC1) became {between(falls)} times smaller from the first to the last epoch, "
-        f"and ends at {between(last(rows, 'nc1') for _, rows in all_runs)}; how far class means are from the cosines "
-        f"of a simplex (NC2) went from {_way(all_runs, 'max_angle_means')}, and how far classifiers are from class "
-        f"means (NC3) from {_way(all_runs, 'self_duality')}, where zero is complete collapse."
+        f"and ends at {between(last(rows, 'nc1') for _, rows in all_runs)}; class means, "
+        f"{_way(all_runs, 'max_angle_means', 'from the cosines of a simplex (NC2)')}, and classifiers, "
+        f"{_way(all_runs, 'self_duality', 'from class means (NC3)')}, where zero is complete collapse."
     )
     squared = [rows for run, rows in all_runs if run.loss == "mse" and len(curve(rows, "loss_perp"))]
     fourth = (
@@ -207,11 +207,11 @@ def sentences(table: pd.DataFrame, claims: pd.DataFrame, cards: Sequence[Mapping
     return [first, second, third, fourth, fifth]
 
 
-def _way(of_runs: Sequence[tuple[RunKey, pd.DataFrame]], measure: str) -> str:
-    """From what to what a measure went, over all runs that have it."""
-    values = [curve(rows, measure) for _, rows in of_runs]
-    first = between(one.iloc[0] for one in values if len(one))
-    return f"{first} at first to {between(one.iloc[-1] for one in values if len(one))}"
+def _way(of_runs: Sequence[tuple[RunKey, pd.DataFrame]], measure: str, of: str) -> str:
+    """How far away from something all runs were at their first and at their last epoch."""
+    curves_of = [values for _, rows in of_runs if len(values := curve(rows, measure))]
+    ends = (between(values.iloc[place] for values in curves_of) for place in (0, -1))
+    return "{} away {of} at first, end {} away".format(*ends, of=of)
 
 
 def _fall(rows: pd.DataFrame) -> float:
