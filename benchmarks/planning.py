@@ -2,17 +2,17 @@
 
     python benchmarks/planning.py [--seeds 1 12] [--against COMMIT]
 
-Dry runs of the paper's study with so many seeds, nothing made yet: user seconds and peak memory of a process each, the
-two commits one after the other. On two cores of an Intel Xeon at 2.5 GHz that several others shared, `--seeds 12
---against 2dbe926` (listed names, 51 files asked for of each training) printed:
+Dry runs of the paper's study, as each commit's config.yaml has it, with so many seeds and nothing made yet: user seconds
+and peak memory of a process each, one commit after the other. On two cores of an Intel Xeon at 2.5 GHz, `--seeds 12
+--against 2dbe926` (which lists names, asks for 51 files of each training, and has fewer jobs in its sweeps) printed:
 
-    seeds workflow       jobs   user s     MB
-       12 here           2197     29.1    318
-       12 2dbe926        2197     61.8    348
+    seeds workflow       jobs   user s ms a job     MB
+       12 here           2367     12.5      5.3    328
+       12 2dbe926        2197     21.0      9.6    341
 
-The same of one seed, 547 jobs, took 9.0 and 10.0 s. Later, with ten processes beside it, `--seeds 64` printed:
+and `--seeds 63`, beside many other processes, which as such made the first two lines 14.8 and 22.9 s:
 
-       64 here           9998     88.1    851
+       63 here          10017     53.2      5.3    851
 """
 
 import argparse
