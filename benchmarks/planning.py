@@ -3,8 +3,8 @@
     python benchmarks/planning.py [--seeds 1 12] [--against COMMIT]
 
 Dry runs of the paper's study, as each commit's config.yaml has it, with so many seeds and nothing made yet: user
-seconds and peak memory of a process each, one commit after the other. On two cores of an AMD EPYC, `--seeds 12 --against
-2dbe926` (which lists names, asks for 51 files of each training, and has fewer jobs in its sweeps) printed:
+seconds and peak memory of a process each, one commit after the other. On two cores of an AMD EPYC, `--seeds 12
+--against 2dbe926` (which lists names, asks for 51 files of each training, and has fewer jobs in its sweeps) printed:
 
     seeds workflow       jobs   user s ms a job     MB
        12 here           2367     12.5      5.3    328
