@@ -10,9 +10,10 @@ seconds and peak memory of a process each, one commit after the other. On two co
        12 here           2367     12.5      5.3    328
        12 2dbe926        2197     21.0      9.6    341
 
-and `--seeds 63`, beside many other processes, which as such made the first two lines 14.8 and 22.9 s:
+and beside many other processes, which alone made it 14.8 and 22.9 s, `--seeds 63 --against 2dbe926` printed:
 
        63 here          10017     53.2      5.3    851
+       63 2dbe926        9847    296.3     30.1    978
 """
 
 import argparse

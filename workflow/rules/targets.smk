@@ -54,8 +54,10 @@ def why_not(target):
     if study or target in names or os.path.exists(target) or "/" in target:
         return None
     close = difflib.get_close_matches(target, names, n=1)
-    hint = f"did you mean `{close[0]}`?" if close else "a layer, `report`, `table-1`, or a figure such as `figure-07`"
-    return f"is no target of the study {STUDY.name}; {hint}"
+    hint = (
+        f" (did you mean `{close[0]}`?)" if close else "; a layer, `report`, `table-1`, or a figure such as `figure-07`"
+    )
+    return f"is no target of the study {STUDY.name}{hint}"
 
 
 # Snakemake itself tells targets from options only once it has read all of this. (Another workflow's are its own to know.)
