@@ -2,17 +2,18 @@
 
     python benchmarks/planning.py [--seeds 1 12] [--against COMMIT]
 
-Dry runs of the paper's study with so many seeds, nothing made yet: user seconds and peak memory of a process each, the
-two commits one after the other. On two cores of an Intel Xeon at 2.5 GHz that several others shared, `--seeds 12
---against 2dbe926` (listed names, 51 files asked for of each training) printed:
+Dry runs of the paper's study, as each commit's config.yaml has it, with so many seeds and nothing made yet: user
+seconds and peak memory of a process each, one commit after the other. On two cores of an AMD EPYC, `--seeds 12
+--against 2dbe926` (which lists names, asks for 51 files of each training, and has fewer jobs in its sweeps) printed:
 
-    seeds workflow       jobs   user s     MB
-       12 here           2197     29.1    318
-       12 2dbe926        2197     61.8    348
+    seeds workflow       jobs   user s ms a job     MB
+       12 here           2367     12.5      5.3    328
+       12 2dbe926        2197     21.0      9.6    341
 
-The same of one seed, 547 jobs, took 9.0 and 10.0 s. Later, with ten processes beside it, `--seeds 64` printed:
+and beside many other processes, which alone made it 14.8 and 22.9 s, `--seeds 63 --against 2dbe926` printed:
 
-       64 here           9998     88.1    851
+       63 here          10017     53.2      5.3    851
+       63 2dbe926        9847    296.3     30.1    978
 """
 
 import argparse
@@ -46,7 +47,6 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 12], help="seeds of each run")
     parser.add_argument("--against", metavar="COMMIT", help="plan with this commit's workflow, too")
     options = parser.parse_args()
-    settings = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"study": "paper"}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         workflows = {"here": ROOT}
@@ -56,16 +56,18 @@ def main() -> None:
                 ["git", "worktree", "add", "-q", "--detach", folder / "other", options.against], cwd=ROOT, check=True
             )
         try:
-            print(f"{'seeds':>5} {'workflow':<12} {'jobs':>6} {'user s':>8} {'MB':>6}")
+            print(f"{'seeds':>5} {'workflow':<12} {'jobs':>6} {'user s':>8} {'ms a job':>8} {'MB':>6}")
             for seeds in options.seeds:
-                settings["studies"]["paper"]["seeds"] = list(range(seeds))
-                config = folder / "config.yaml"
-                config.write_text(yaml.safe_dump(settings, sort_keys=False))
                 for label, root in workflows.items():
+                    settings = yaml.safe_load((root / "config.yaml").read_text()) | {"study": "paper"}
+                    settings["studies"]["paper"]["seeds"] = list(range(seeds))
+                    config = folder / "config.yaml"
+                    config.write_text(yaml.safe_dump(settings, sort_keys=False))
                     work = folder / f"work-{seeds}-{root.name}"
                     work.mkdir()
                     jobs, seconds, memory = plan(root / "Snakefile", config, work)
-                    print(f"{seeds:>5} {label:<12} {jobs:>6} {seconds:>8.1f} {memory:>6.0f}", flush=True)
+                    each = 1000 * seconds / jobs
+                    print(f"{seeds:>5} {label:<12} {jobs:>6} {seconds:>8.1f} {each:>8.1f} {memory:>6.0f}", flush=True)
         finally:
             if options.against:
                 subprocess.run(["git", "worktree", "remove", "--force", folder / "other"], cwd=ROOT, check=True)

@@ -27,6 +27,7 @@ pytestmark = [
 
 RUN = "digits-vgg11-mse-seed0"
 CHECKPOINTS = f"results/tiny/checkpoints/{RUN}"
+SHORT = "digits-vgg11-ce-seed0"  # trains beside it, and ends long before
 HOST = socket.gethostname().partition(".")[0]
 CONF = f"""\
 ClusterName=test
@@ -114,10 +115,10 @@ def command(*targets):
 
 
 def queued(study):
-    """The numbers of the trainings that run, and the GPUs that each was given."""
+    """The numbers of the run's trainings in the queue that run, and the GPUs that each was given."""
     columns = "--Format=JobArrayID:40,tres-per-job:40,Comment:80"
     listed = study.run("squeue", "--noheader", "--states=RUNNING", "--array", columns).splitlines()
-    return {number: gpus for number, gpus, *_ in (line.split() for line in listed if "rule_train_network" in line)}
+    return {number: gpus for number, gpus, *_ in (line.split() for line in listed if RUN in line)}
 
 
 def hold_after_an_epoch(study, log, done, head):
@@ -131,7 +132,8 @@ def hold_after_an_epoch(study, log, done, head):
 
     wait_until(lambda: begun() is not None, seconds=300)
     for process in jobs_in(study.path):
-        process.send_signal(signal.SIGSTOP)
+        if any(RUN in word for word in process.info["cmdline"]):
+            process.send_signal(signal.SIGSTOP)
     return begun()
 
 
@@ -139,10 +141,10 @@ def test_a_training_survives_requeue_cancellation_and_time_limit_to_the_same_byt
     study.run("snakemake", "--cores", "1", "data")  # as nodes often have no network
     alone = Repository(tmp_path / "alone")
     shutil.copytree(study.path, alone.path, symlinks=True)
-    history = f"{CHECKPOINTS}/history.csv"
-    locally = alone.start("snakemake", "--cores", "1", history)
+    histories = [f"{CHECKPOINTS}/history.csv", f"results/tiny/checkpoints/{SHORT}/history.csv"]
+    locally = alone.start("snakemake", "--cores", "1", *histories)
 
-    head = study.start(*command(history))
+    head = study.start(*command(*histories))
     log = study.path / f"logs/tiny/train/{RUN}.log"
     done = -1
     for fault in ("requeue", "cancel", "limit"):
@@ -157,9 +159,10 @@ def test_a_training_survives_requeue_cancellation_and_time_limit_to_the_same_byt
             study.run("scancel", number)
         else:
             study.run("scontrol", "update", f"JobId={number}", "EndTime=now+1second")
-    for snakemake in (head, locally):
+    for snakemake in (locally, head):
         printed = snakemake.communicate(timeout=300)[0]
         assert snakemake.returncode == 0, printed
+    assert f"Train {RUN}" in printed and not re.search(f"FAILED .*{SHORT}", printed), printed
     assert len(re.findall("^[1-9][0-9]* of 30 epochs are done", log.read_text(), re.M)) == 3, "one log of all attempts"
     found, expected = study.state_of(CHECKPOINTS), alone.state_of(CHECKPOINTS)
     assert len(found) == 3 and {n: c for n, (_, c) in found.items()} == {n: c for n, (_, c) in expected.items()}

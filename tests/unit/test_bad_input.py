@@ -537,6 +537,7 @@ def test_any_flag_is_followed_or_refused_with_one_sentence(valid, command, place
 
 READ = [
     *[("train", "data.safetensors"), ("attack", "00.safetensors"), ("extract", "00.safetensors")],
+    *[("extract-outside", "data.safetensors"), ("measure-outside", "outside.safetensors")],
     *[("extract", "data.safetensors"), ("measure", "features.safetensors"), ("measure-own", "own.npz")],
     *[("summarise", "metrics.csv"), ("collect", "metrics.csv"), ("choose", "tried.csv")],
     *[("collect-sweep", "squares-vgg11-mse.json"), ("prepare-arrays", "images.npz")],

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import shlex
 import threading
 
 import numpy as np
@@ -17,7 +18,7 @@ from neural_collapse.__main__ import main
 from neural_collapse.config.declarations import known_figures
 from neural_collapse.errors import InputError
 from neural_collapse.figures.claims import claims_table
-from neural_collapse.report.contents import curves, last_epochs, number, parts, sentences, spread
+from neural_collapse.report.contents import answer, curves, last_epochs, number, parts, sentences, spread
 from neural_collapse.report.page import prose, render, title_of
 from neural_collapse.storage import write_csv
 
@@ -62,6 +63,9 @@ def test_a_part_of_collapse_is_only_as_good_as_the_worst_of_its_claims():
     assert by_name["NC3"]["verdict"] == "undecided" and by_name["NC3"]["counts"]["holds"] == 2
     assert by_name["NC1"]["verdict"] == "undecided", "nothing was measured of it"
     assert parts(claims.assign(verdict="holds"))[2]["verdict"] == "holds"
+    said = answer(parts(claims))
+    assert "class means (NC3)”: seen in 2 and undecided in 1 of 3 cases" in said
+    assert said.count("not measured") == 1 and "seen in all 3 cases" in answer(parts(claims.assign(verdict="holds")))
 
 
 def test_curves_keep_every_value_in_its_place_and_nothing_else():
@@ -110,7 +114,7 @@ def snakemake(tmp_path):
     default.name = "DefaultStreamHandler"
     default.setFormatter(logging.Formatter("%(message)s"))
     logger.addHandler(default)
-    progress.print_a_line_a_job(logger, 2)
+    progress.print_a_line_a_job(logger, 2, "snakemake --profile profiles/slurm")
 
     def tell(event=None, message="", **extra):
         logger.info(message, extra={"event": event, **extra})
@@ -131,8 +135,21 @@ def test_a_job_has_one_line_and_a_failed_one_the_end_of_its_log(snakemake, tmp_p
     assert lines[0] == "2 jobs: 2 train" and lines[1].startswith("[1/2] Train run 1: 0 s") and len(lines) == 2
     *_, command = lines = snakemake(LogEvent.JOB_ERROR, jobid=2)
     assert lines[2] == "FAILED after 0 s: Train run 2" and "    error: the disk is full." in lines
-    assert command.endswith("snakemake --cores all made.csv") and len(lines) < 30
+    assert command.endswith("snakemake --profile profiles/slurm -- made.csv") and len(lines) < 30
     assert snakemake(message="warning: mixed")[-1] == "warning: mixed"
+
+
+@pytest.mark.parametrize(
+    "given, again",
+    [
+        ("--cores 2", "--cores 2"),
+        ("--cores 2 --config study=own accept='it is' -- figures", "--cores 2 --config study=own 'accept=it is'"),
+        ("figures --cores 2 -R attack measure", "--cores 2"),
+        ("-F --profile profiles/slurm all", "--profile profiles/slurm"),
+    ],
+)
+def test_the_command_to_paste_is_the_one_that_was_given_without_targets_and_force(given, again):
+    assert progress.command_again(shlex.split(given), ["figures", "all"]) == f"snakemake {again}"
 
 
 def test_the_time_left_is_by_what_was_seen_and_says_what_was_not(monkeypatch, tmp_path):

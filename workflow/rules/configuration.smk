@@ -1,8 +1,12 @@
 # The configuration looked at before Snakemake reads it, which passes over keys that are there twice, reads 010 as 8, and
 # fails on other files with more than a sentence.
 
+import gc
 import sys
 from pathlib import Path
+
+# A plan is millions of objects that stay: to look for garbage among them, as often as Python does, is a fifth of planning.
+gc.set_threshold(100_000)
 
 # As a module of another workflow, this one lies elsewhere than the Snakefile that was called, and so does its configuration.
 WORKFLOW = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parent

@@ -8,10 +8,12 @@ import contextlib
 import logging
 import os
 import re
+import shlex
 import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rich.console import Console, Group
@@ -30,6 +32,7 @@ _CHATTER = (
     "Complete log",
     "Removing output files",
 )
+_ONCE = {"-f", "--force", "-F", "--forceall", "-R", "--forcerun", "-U", "--until", "-O", "--omit-from"}
 _LAST_LINES = 20  # of a failed job's log
 _REFRESHED = 0.5  # seconds
 _KILLED = (
@@ -62,12 +65,13 @@ class Job:
 class JobLines(logging.Handler):
     """Prints what Snakemake tells its log, a line a job; on a terminal with a bar below."""
 
-    def __init__(self, default: logging.Handler, cores: int, stream=None):
+    def __init__(self, default: logging.Handler, cores: int, stream=None, again: str = "snakemake --cores all"):
         super().__init__()
         self.filters = list(default.filters)
         self._default = default.formatter
         self._state = threading.RLock()
         self._cores = max(1, cores)
+        self._again = again
         self.console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
         self._running: dict[int, Job] = {}
         self._took: dict[str, list[float]] = {}
@@ -139,7 +143,7 @@ class JobLines(logging.Handler):
             for line in tail(log, _LAST_LINES):
                 self._say(f"    {line}")
         if job.output:
-            self._say(f"  once it is mended: snakemake --cores all {job.output[0]}")
+            self._say(f"  once it is mended: {self._again} -- {job.output[0]}")
 
     def _say(self, text: str, style: str | None = None) -> None:
         if "CalledProcessError in file" in text:  # of a failed job, of which its log says more if it could
@@ -202,10 +206,21 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {whole} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def print_a_line_a_job(logger: logging.Logger, cores: int | None) -> None:
+def command_again(words: Iterable[str], targets: Iterable[str]) -> str:
+    """A command of Snakemake's without its targets, and without what would make anew what is current."""
+    kept, once = ["snakemake"], False
+    for word in words:
+        if word.startswith("-"):
+            once = word in _ONCE
+        if not once and word not in {"--", *targets}:
+            kept.append(word)
+    return shlex.join(kept)
+
+
+def print_a_line_a_job(logger: logging.Logger, cores: int | None, again: str) -> None:
     """Put `JobLines` in the place of Snakemake's default handler, where that one prints."""
     for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler":
-            ours = JobLines(handler, cores or 1, handler.stream)
+            ours = JobLines(handler, cores or 1, handler.stream, again)
             logger.removeHandler(handler)
             logger.addHandler(ours)

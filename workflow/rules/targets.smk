@@ -5,7 +5,7 @@ import difflib
 import io
 
 from live_curves import show_live
-from progress import print_a_line_a_job
+from progress import command_again, print_a_line_a_job
 from snakemake.cli import parse_args
 from snakemake.logging import logger
 
@@ -56,20 +56,24 @@ def why_not(target):
     if study or target in names or os.path.exists(target) or "/" in target:
         return None
     close = difflib.get_close_matches(target, names, n=1)
-    hint = f"did you mean `{close[0]}`?" if close else "a layer, `report`, `table-1`, or a figure such as `figure-07`"
-    return f"is no target of the study {STUDY.name}; {hint}"
+    hint = (
+        f" (did you mean `{close[0]}`?)" if close else "; a layer, `report`, `table-1`, or a figure such as `figure-07`"
+    )
+    return f"is no target of the study {STUDY.name}{hint}"
 
 
 # Snakemake itself tells targets from options only once it has read all of this. (Another workflow's are its own to know.)
-if workflow.is_main_process and not IS_MODULE and Path(sys.argv[0]).name == "snakemake":
+again = "snakemake --cores all"
+if workflow.is_main_process and Path(sys.argv[0]).name == "snakemake":
     with contextlib.redirect_stderr(io.StringIO()):  # it says once more which profile it reads
         asked = parse_args(sys.argv[1:])[1].targets
+    again = command_again(sys.argv[1:], asked)
     for target in asked:
-        if reason := why_not(target):
+        if not IS_MODULE and (reason := why_not(target)):
             sys.exit(f"error: {target}: {reason}.")
 
 if workflow.is_main_process and not LOOKS:
-    print_a_line_a_job(logger, workflow.resource_settings.cores)
+    print_a_line_a_job(logger, workflow.resource_settings.cores or workflow.resource_settings.nodes, again)
     if CONFIG["tensorboard"]:
         try:
             logs = Path(workflow.modifier.modify_path(LOGS))

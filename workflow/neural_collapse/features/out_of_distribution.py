@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..storage import read_arrays, read_metadata, write_arrays
 from .products import add_squares
 
+_LARGEST = float(np.finfo(np.float32).max)
 AXES = 512  # of features kept as they are, and principal axes of longer ones; as many as classes where these are more
 
 
@@ -130,7 +131,7 @@ def read_outlooks(path: str | Path) -> Iterator[tuple[int, Outlook]]:
 
 
 def _is_whole(outlook: Outlook) -> bool:
-    """Whether shapes and types fit each other, every class has an example, and every number is finite."""
+    """Whether shapes and types fit each other, every class has an example, and every number fits float32."""
     labels, weight, bias = outlook.labels, outlook.weight, outlook.bias
     if weight.ndim != 2 or bias.shape != weight.shape[:1] or labels.dtype != np.int64 or len(weight) < 2:
         return False
@@ -142,4 +143,4 @@ def _is_whole(outlook: Outlook) -> bool:
         if not count or examples.sizes.shape != (count,) or examples.coordinates.shape != (count, weight.shape[1]):
             return False
         numbers += [examples.coordinates, examples.residuals, examples.sizes]
-    return all(array.dtype.kind == "f" and bool(np.isfinite(array).all()) for array in numbers)
+    return all(array.dtype.kind == "f" and bool((np.abs(array) <= _LARGEST).all()) for array in numbers)

@@ -176,9 +176,9 @@ def sentences(table: pd.DataFrame, claims: pd.DataFrame, cards: Sequence[Mapping
     falls = [fall for _, rows in all_runs if not math.isnan(fall := _fall(rows))]
     third = (
         f"The variability within classes (NC1) became {between(falls)} times smaller from the first to the last epoch, "
-        f"and ends at {between(last(rows, 'nc1') for _, rows in all_runs)}; class means end "
-        f"{between(last(rows, 'max_angle_means') for _, rows in all_runs)} away from the cosines of a simplex (NC2), "
-        f"and classifiers {between(last(rows, 'self_duality') for _, rows in all_runs)} away from class means (NC3)."
+        f"and ends at {between(last(rows, 'nc1') for _, rows in all_runs)}; class means, "
+        f"{_way(all_runs, 'max_angle_means', 'from the cosines of a simplex (NC2)')}, and classifiers, "
+        f"{_way(all_runs, 'self_duality', 'from class means (NC3)')}, where zero is complete collapse."
     )
     squared = [rows for run, rows in all_runs if run.loss == "mse" and len(curve(rows, "loss_perp"))]
     fourth = (
@@ -205,6 +205,13 @@ def sentences(table: pd.DataFrame, claims: pd.DataFrame, cards: Sequence[Mapping
         + "."
     )
     return [first, second, third, fourth, fifth]
+
+
+def _way(of_runs: Sequence[tuple[RunKey, pd.DataFrame]], measure: str, of: str) -> str:
+    """How far away from something all runs were at their first and at their last epoch."""
+    curves_of = [values for _, rows in of_runs if len(values := curve(rows, measure))]
+    ends = (between(values.iloc[place] for values in curves_of) for place in (0, -1))
+    return "{} away {of} at first, end {} away".format(*ends, of=of)
 
 
 def _fall(rows: pd.DataFrame) -> float:
@@ -236,6 +243,22 @@ def parts(claims: pd.DataFrame) -> list[dict[str, Any]]:
         worst = "fails" if counts["fails"] else "undecided" if counts["undecided"] or not len(verdicts) else "holds"
         found.append({"name": name, "heading": heading, "words": words, "counts": counts, "verdict": worst})
     return found
+
+
+def answer(parts: Sequence[Mapping[str, Any]]) -> str:
+    """Whether the parts of collapse were seen, in one sentence: those of which the same is to be said together."""
+    words = {"holds": "seen", "fails": "not seen", "undecided": "undecided"}
+    said: dict[str, list[str]] = {}
+    for part in parts:
+        counts = {word: part["counts"][verdict] for verdict, word in words.items() if part["counts"][verdict]}
+        cases = sum(counts.values())
+        if len(counts) == 1:
+            of_part = "".join(counts) + (f" in all {cases} cases" if cases > 1 else "")
+        else:
+            of_part = " and ".join(f"{word} in {count}" for word, count in counts.items()) + f" of {cases} cases"
+        said.setdefault(of_part if counts else "not measured", []).append(f"{part['heading']} ({part['name']})")
+    sentence = "; ".join(f"{listed(f'“{name}”' for name in names)}: {words}" for words, names in said.items())
+    return f"{sentence}."
 
 
 def curves(table: pd.DataFrame) -> dict[str, Any]:

@@ -79,13 +79,15 @@ def render(
         Records of how files were made: `outputs` (paths) and `ran_with` (versions and device).
     """
     figures = sorted((_figure(path, table, beside) for path in pictures), key=lambda figure: figure["order"])
+    parts = contents.parts(claims)
     data = {"curves": contents.curves(table), "portrait": portrait}
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True)
-    environment.filters |= {"number": contents.number, "training": _scope}
+    environment.filters |= {"number": contents.number, "scope": _scope}
     return environment.get_template("page.html.j2").render(
         about={"study": "", "description": "", "commit": "", **(about or {})},
         sentences=contents.sentences(table, claims, cards),
-        parts=contents.parts(claims),
+        answer=contents.answer(parts),
+        parts=parts,
         last_epochs=contents.last_epochs(table),
         claims=claims.to_dict("records"),
         scopes=list(dict.fromkeys(claims.scope)),
@@ -112,8 +114,8 @@ def render(
 
 def _scope(name: str) -> str:
     """What a claim is about, such as a training, as a reader calls it."""
-    parts = name.split("-")
-    return ", ".join([*map(title, parts[:3]), *map(title_of_variant, parts[3:])])
+    runs, *others = name.split(", ")
+    return ", ".join([*(title_of_variant(title(part)) for part in runs.split("-")), *others])
 
 
 def _settings(settings: pd.DataFrame) -> list[dict[str, Any]]:
