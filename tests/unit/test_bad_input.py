@@ -166,6 +166,14 @@ def no_measure(name):
     return drop
 
 
+def of_nine_classes():
+    """system.csv with one value of a closed form given to another system."""
+    lines = Path("system.csv").read_text().splitlines(keepends=True)
+    place = max(place for place, line in enumerate(lines) if "snr_1__closed_form" in line and "within" in line)
+    lines[place] = lines[place].replace("system,3,", "system,9,")
+    Path("system.csv").write_text("".join(lines))
+
+
 def nothing():
     pass
 
@@ -199,6 +207,11 @@ CASES = [
     (edited("squares-vgg11-mse.json", "0.7", "NaN"), "collect-sweep", "squares-vgg11-mse.json: not a file of"),
     (edited("checks.csv", "statement", "sentence"), "claims", "checks.csv: no statement; the columns of such a table"),
     (cut_in_a_number("system.csv"), "figure-of-systems", "system.csv: its last line has no end"),
+    (
+        of_nine_classes,
+        "figure-of-systems",
+        "9 classes, 4 examples each and 3 features has no snr_1: a table is damaged",
+    ),
     (
         edited("system.csv", "system,3,4,3,within,0.0,snr_1", "a,3,4,3,within,0.0,snr_1"),
         "figure-of-systems",

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +7,7 @@ from synthetic import synthetic_run
 
 from neural_collapse.__main__ import main
 from neural_collapse.figures.table_1 import PAPER_TABLE_1, accuracy_table, to_markdown
+from neural_collapse.figures.views import write_view
 from neural_collapse.storage import write_csv
 
 
@@ -54,6 +57,13 @@ def test_markdown_leaves_out_what_no_run_has():
     assert "paper, last epoch" not in markdown and "99.9 % train accuracy |" not in markdown
     assert "| digits | VGG11 | 0 | 100 | 94.50 |" in markdown.splitlines()
     assert markdown.splitlines()[-1].startswith("Improvement from 99.9 % to the last epoch: median –, mean –")
+
+
+def test_a_page_has_a_dash_where_there_is_no_value(tmp_path):
+    never = accuracy_table(synthetic_run("digits", "vgg11", zero_error=1e9))
+    write_view(tmp_path / "table.html", never, "Table 1")
+    shown = re.findall("<td>(.*?)</td>", (tmp_path / "table.html").read_text())
+    assert [value == "–" for value in shown] == never.iloc[0].isna().tolist()
 
 
 def test_without_an_mse_run_there_is_the_header_alone():

@@ -36,7 +36,7 @@ def system_grid(table: pd.DataFrame, ylabels: Sequence[str]) -> tuple[Figure, li
     Raises
     ------
     InputError
-        Where there is no system.
+        Where there is no system, or not all of one's spectrum.
     """
     table = table[table.time > 0]
     if table.empty:
@@ -52,6 +52,12 @@ def system_grid(table: pd.DataFrame, ylabels: Sequence[str]) -> tuple[Figure, li
     figure.supxlabel("time $t$ of the gradient flow", fontsize=STYLE["axes.labelsize"])
     systems = []
     for ((classes, examples, features, _), rows), panels in zip(groups, grid.T, strict=True):
+        found = set(rows.measure)
+        if absent := next((name for j in range(1, classes) if (name := f"snr_{j}") not in found), None):
+            raise InputError(
+                f"the system of {classes} classes, {examples} examples each and {features} features has no {absent}: a "
+                "table is damaged, make it again."
+            )
         panels[0].set_title(f"$C={classes}$, $N={examples}$, $P={features}$")
         values = rows.pivot(index=["law", "time"], columns="measure", values="value")
         systems.append(System(classes, examples, features, values, panels))

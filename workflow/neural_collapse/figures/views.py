@@ -19,7 +19,8 @@ tr {{ border-top: 1px solid #d5d9de; }} thead th {{ position: sticky; top: 0; ba
 
 def write_view(path: Path, table: pd.DataFrame, title: str) -> None:
     """Write a table as a page: numbers to six digits, names of columns in words, nothing where there is no value."""
-    words = table.rename(columns=lambda name: name.replace("_", " "))
-    html = words.to_html(index=False, border=0, na_rep="\N{EN DASH}", float_format="{:.6g}".format)
+    words = table.rename(columns=lambda name: name.replace("_", " ")).astype(object)
+    words = words.where(words.notna(), "\N{EN DASH}")
+    html = words.to_html(index=False, border=0, float_format="{:.6g}".format)
     with whole_file(path) as temporary:
         temporary.write_text(_PAGE.format(title=title, table=html), encoding="utf-8")
