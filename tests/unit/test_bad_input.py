@@ -17,7 +17,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
-from valid_files import COMMANDS, call
+from valid_files import COMMANDS, call, called
 
 from neural_collapse.config.checks import read_config
 from neural_collapse.config.runs import load_study
@@ -559,7 +559,15 @@ READ = [
     *[("measure-parquet", "own.parquet"), ("portrait", "squares-vgg11-mse-seed0.safetensors")],
     *[("table", "metrics.csv"), ("figure", "metrics.csv"), ("figures", "metrics.csv"), ("claims", "card.json")],
     *[("claims", "checks.csv"), ("figure-of-systems", "system.csv"), ("report", "card.json")],
+    *[("take", "brought/1.pt"), ("measure-brought", "brought/1.npz"), ("find", "brought.yaml")],
 ]
+
+
+FOUND = {
+    "take": COMMANDS["find"].replace("out.", "weights."),
+    "measure-brought": COMMANDS["find"].replace("digits-vgg11-mse", "wide").replace("out.", "wide."),
+}
+"""The look at the files that these commands read, which comes before them."""
 
 
 @fuzzed(120)
@@ -585,6 +593,8 @@ def test_any_damaged_file_is_read_or_refused_with_one_sentence(valid, read, plac
         else:
             content[at:at] = content[at : at + value]
         Path(name).write_bytes(content)
+        if command in FOUND:  # or it would be refused for not being the file that was found
+            called(FOUND[command])
         return COMMANDS[command]
 
     in_copy(valid, damage)

@@ -19,6 +19,7 @@ from neural_collapse.__main__ import main
 from neural_collapse.data.dataset import write_dataset
 from neural_collapse.storage import write_csv, write_json
 from neural_collapse.theory.checks import Check
+from neural_collapse.train.checkpoints import load_network
 
 TRAINING = (
     "--data data.safetensors --network vgg11 --network-options width=0.0625 --loss mse --seed 0 --epochs 1 "
@@ -27,6 +28,8 @@ TRAINING = (
 )
 RUN = "--dataset squares --network vgg11 --loss mse --seed 0"
 PREPARE = "--train-per-class 2 --padding 0 --seed 0 --name own --output out.safetensors --card out.json"
+
+BROUGHT = "--config brought.yaml --study brought --run"
 
 COMMANDS = {
     "train": f"train {TRAINING} --learning-rate 0.05 --measured-epochs 1 --checkpoints out --history out/history.csv",
@@ -63,6 +66,11 @@ COMMANDS = {
     "prepare-folder": f"prepare-dataset --source folder --path images {PREPARE}",
     "resume": f"train {TRAINING} --learning-rate 0.05 --measured-epochs 1 --checkpoints out --history out/history.csv"
     " --resume half",
+    "find": f"find-files {BROUGHT} digits-vgg11-mse-seed0 --output out.json",
+    "take": f"take-checkpoints {BROUGHT} digits-vgg11-mse-seed0 --files weights.json --card squares.json "
+    "--network vgg11 --network-options width=0.0625 --output out.safetensors",
+    "measure-brought": f"measure-features {BROUGHT} wide-seed0 --files wide.json --dataset unknown --network wide "
+    "--loss mse --seed 0 --weight-decay 0.005 --output out.csv",
     "simulate": "simulate-central-path --classes 3 --examples-per-class 4 --features 3 --spectrum 1 2 --horizon 0.01 "
     "--seed 0 --output out.csv",
 }
@@ -75,6 +83,16 @@ studies:
     networks: {vgg11: {width: 0.0625}}
     runs:
       digits-vgg11-mse: {epochs: 9}
+"""
+
+OF_OTHERS = """\
+study: brought
+studies:
+  brought:
+    networks: {vgg11: {width: 0.0625}}
+    runs:
+      wide: {features: "brought/{epoch}.npz"}
+      digits-vgg11-mse: {checkpoints: "brought/{epoch}.pt"}
 """
 
 
@@ -135,6 +153,14 @@ def make_all() -> None:
     shutil.copy("features.safetensors", "squares-vgg11-mse-seed0.safetensors")
     write_csv("checks.csv", pd.DataFrame([("a law", "it holds", 1e-9, 1e-6)], columns=Check._fields))
     Path("config.yaml").write_text(CONFIG)
+    Path("brought.yaml").write_text(OF_OTHERS)
+    Path("brought").mkdir()
+    weights = load_network("00.safetensors", tiny_training.dataset())[0].state_dict()
+    torch.save({"state_dict": weights}, "brought/1.pt")
+    shutil.copy("own.npz", "brought/1.npz")
+    write_json("squares.json", {"image": [1, 8, 8], "classes": ["a", "b", "c"]})
+    called(COMMANDS["find"].replace("out.", "weights."))
+    called(COMMANDS["find"].replace("digits-vgg11-mse", "wide").replace("out.", "wide."))
 
 
 @pytest.fixture(scope="session")
