@@ -1,7 +1,8 @@
 """The measures of `collapse_measures` against those of `rhubarbwu/neural-collapse`, from 10 to 50,000 classes.
 
-On one core of a shared Intel Xeon (2.5 GHz, AVX-512), numpy 2.4.6, scipy 1.17.1, torch 2.13.0, against its commit
-c05a0b8. 10 classes by this script, nine turns; the others by its functions, one turn each, without the long double.
+numpy 2.4.6, scipy 1.17.1, torch 2.13.0, against its commit c05a0b8. 10 classes by this script, nine turns, on a core of
+a busy AMD EPYC; the others by its functions, one turn each, without the long double: 1,000 and 10,000 on one of a shared
+Intel Xeon (2.5 GHz, AVX-512), 50,000 on the EPYC.
 
     10 classes of 500, P = 512: 3.3 and 1.9 times faster
       theirs, float64      0.21 s, peak  0.036 GiB, errors: nc1 7e-16, cdnv 1e-08, log_energy 5e-08, duality_error 2e-16
