@@ -224,7 +224,7 @@ def test_a_rate_that_was_not_tried_is_one_sentence(text, tmp_path, capfd):
         ("digits-vgg11-mse.json", "{}"),
         ("digits-vgg11-mse.json", "no JSON"),
         ("digits-vgg11-mse.json", '{"learning_rates": [0.1], "trials": [{"learning_rate": 0.1}]}'),
-        ("choice.json", '{"learning_rates": [0.1], "trials": []}'),
+        ("digits-vgg11.json", '{"learning_rates": [0.1], "trials": []}'),
     ],
 )
 def test_a_choice_that_can_not_be_collected_is_one_sentence(name, text, tmp_path, capfd):
