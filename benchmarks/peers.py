@@ -1,7 +1,7 @@
 """The measures of `collapse_measures` against those of `rhubarbwu/neural-collapse`, from 10 to 50,000 classes.
 
 numpy 2.4.6, scipy 1.17.1, torch 2.13.0, against its commit c05a0b8. 10 classes by this script, nine turns, on a core of
-a busy AMD EPYC; the others by its functions, one turn each, without the long double: 1,000 and 10,000 on one of a shared
+a busy AMD EPYC; the others by its functions, one turn each, without the long double: 1,000 and 10,000 on one of an
 Intel Xeon (2.5 GHz, AVX-512), 50,000 on the EPYC.
 
     10 classes of 500, P = 512: 3.3 and 1.9 times faster
