@@ -1,12 +1,12 @@
 """Figure: how far classes come to be from each other where features are few, and how far they can be."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..errors import InputError
 from ..storage import read_json
 from ..theory.spherical_codes import greatest_one_vs_rest
 from .settings import Bound, Measured, draw_against_settings
@@ -19,18 +19,16 @@ _MEASURES = (
 )
 
 
-def read(paths: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """Tables of measures, the table of runs, and the number of classes, which the cards behind them say."""
+def read(paths: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame, int | None]:
+    """Tables of measures, the table of runs, and how many classes the cards behind them say: None where they differ."""
     tables = [path for path in paths if path.suffix == ".csv"]
     cards = [read_json(path, "a data set's card", "classes") for path in paths if path.suffix == ".json"]
     classes = {len(card["classes"]) for card in cards}
-    if len(classes) != 1:
-        raise InputError(f"the data sets have {sorted(classes)} classes: a code is of one number of them.")
-    return *read_settings(tables), classes.pop()
+    return *read_settings(tables), classes.pop() if len(classes) == 1 else None
 
 
-def draw(tables: tuple[pd.DataFrame, pd.DataFrame, int]) -> Figure:
+def draw(tables: tuple[pd.DataFrame, pd.DataFrame, int | None]) -> Figure:
     """Draw the figure."""
     table, settings, classes = tables
-    best = Bound("best code", lambda features: greatest_one_vs_rest(classes, features))
+    best = None if classes is None else Bound("best code", partial(greatest_one_vs_rest, classes))
     return draw_against_settings(table, settings, _MEASURES, only="network.bottleneck", bound=best)
