@@ -96,7 +96,7 @@ VGG, DIGITS = "train.networks.vgg", "data.sources.digits"
             "scipy",
             {
                 *("measure_run", "measure_features", "measure_out_of_distribution", "simulate_central_path"),
-                *("check_theory", "claims", "report"),
+                *("simulate_unconstrained_features", "check_theory", "claims", "report"),
             },
         ),
         ("matplotlib-base", {"figure"}),

@@ -112,6 +112,14 @@ def changed(path, value):
             {"classes": 3, "examples_per_class": 4, "features": 5, "spectrum": [1], "horizon": 1},
             ["theory.a", "2 numbers", "found 1"],
         ),
+        *(
+            (
+                f"studies/small/theory/{table}",
+                {"classes": 3, "examples_per_class": 4, "features": 5, "spectrum": [1, 2], "horizon": 1},
+                [f"theory.{table}: theory/{table}.csv is another table"],
+            )
+            for table in ("checks", "unconstrained_features")
+        ),
         ("studies/small/runs/digits-vgg11-scaled_mse", {"epochs": 9}, ["loss_options", "target_value", "found none"]),
         ("studies/small/runs/digits-vgg11-mse/loss_options", {"k": 1}, ["loss_options", "no options", "found k"]),
         ("studies/small/sweep", {"lowest": 1, "highest": 0.1}, ["sweep", "lowest, 1", "highest, 0.1"]),

@@ -7,7 +7,14 @@ from synthetic import synthetic_run
 
 from neural_collapse.__main__ import main
 from neural_collapse.errors import InputError
-from neural_collapse.figures import figure_central_path, figure_distance, figure_equalisation, figure_laws, figure_snr
+from neural_collapse.figures import (
+    figure_central_path,
+    figure_distance,
+    figure_equalisation,
+    figure_laws,
+    figure_snr,
+    figure_unconstrained_features,
+)
 from neural_collapse.figures.spectra import with_laws
 from neural_collapse.metrics.tables import COLUMNS, curve
 from neural_collapse.theory.central_path import closed_form
@@ -100,7 +107,45 @@ def test_systems_stand_in_columns_with_the_fewest_classes_first(systems):
     assert titles[:3] == ["$C=2$, $N=3$, $P=2$", "$C=3$, $N=4$, $P=3$", ""]
 
 
-@pytest.mark.parametrize("module", [figure_central_path, figure_laws])
+def flows_of_free_features():
+    """Of made-up numbers: in each system one law under which something is left, and one of which nothing is."""
+    times = np.logspace(0, 3, 4)
+    rows = []
+    for system in ("no_bias", "bias"):
+        for law, gain in (("feature_decay_0.3", 0.4), ("feature_decay_2", 0.0)):
+            minima = {"loss": 0.3, "gain": gain, "weight": 2 * gain, "feature": gain / 2}
+            collapse = ("nc1", "frame_error", "self_duality") if gain else ()
+            curves = {name: minima.get(name, 0) + 1 / times for name in (*minima, *collapse)}
+            curves |= {f"{name}__minimum": np.full(4, value) for name, value in minima.items()}
+            for name, values in curves.items():
+                rows += [(system, 5, 4, 6, law, *pair, name) for pair in zip(times, values, strict=True)]
+    columns = ["system", "classes", "examples_per_class", "features", "law", "time", "value", "measure"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_the_flow_of_free_features_is_drawn_against_its_minimum():
+    figure = figure_unconstrained_features.draw(flows_of_free_features())
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles[:2] == ["$C=5$, $N=4$, $P=6$, with bias", "$C=5$, $N=4$, $P=6$, without bias"]
+    for axes in figure.axes[:2]:  # the loss above the minimum
+        assert [list(line.get_ydata()) for line in axes.lines[::2]] == [pytest.approx([1, 0.1, 0.01, 0.001][::-1])] * 2
+    for row, at_minimum in enumerate(({0.4, 0}, {0.8, 0}, {0.2, 0}), 1):
+        for axes in figure.axes[2 * row : 2 * row + 2]:
+            constant = {line.get_ydata()[0] for line in axes.lines if len(set(line.get_ydata())) == 1}
+            assert constant == at_minimum
+    for axes in figure.axes[-2:]:  # of the law that leaves nothing, no shape is drawn
+        assert len(axes.lines) == 2 * 3
+    legends = [[text.get_text() for text in axes.get_legend().get_texts()] for axes in figure.axes if axes.get_legend()]
+    assert legends[0][1:] == ["$z=0.4$", "$z=0$"] and legends[-1][3:] == ["$z=0.4$"]
+
+
+def test_a_table_of_another_kind_is_a_sentence():
+    table = flows_of_free_features()
+    with pytest.raises(InputError, match=r"5 classes.* has no frame_error"):
+        figure_unconstrained_features.draw(table[table.measure != "frame_error"])
+
+
+@pytest.mark.parametrize("module", [figure_central_path, figure_laws, figure_unconstrained_features])
 def test_no_system_is_nothing_to_draw(module):
     columns = ["system", "classes", "examples_per_class", "features", "law", "time", "measure", "value"]
     with pytest.raises(InputError, match="nothing to draw"):

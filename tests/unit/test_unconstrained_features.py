@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from neural_collapse.__main__ import main
 from neural_collapse.errors import InputError
+from neural_collapse.metrics.tables import read_systems
 from neural_collapse.theory.unconstrained_features import (
     Point,
     global_minimum,
@@ -78,6 +80,45 @@ def test_the_flow_ends_in_collapse_at_the_closed_form(bias):
     assert np.linalg.norm(end.weight, axis=1) == pytest.approx(minimum.weight, abs=1e-6)
     assert np.linalg.norm(end.features, axis=2) == pytest.approx(minimum.feature, abs=1e-6)
     assert end.weight * minimum.feature == pytest.approx(end.features.mean(1) * minimum.weight, abs=1e-6)  # NC3
+
+
+@either
+@pytest.mark.parametrize("time", [0.3, 5, 60])
+def test_what_the_flow_keeps_of_its_start_decays_at_a_known_rate(bias, time):
+    def imbalance(point):
+        features = point.features.reshape(-1, P)
+        return point.weight.T @ point.weight - features.T @ features
+
+    def within(point):
+        return point.features - point.features.mean(1, keepdims=True)
+
+    start = random_point(C, N, P, 0, bias=bias)
+    end = gradient_flow(start, time, 0.02, 0.02)
+    np.testing.assert_allclose(imbalance(end), np.exp(-2 * 0.02 * time) * imbalance(start), atol=1e-8)
+    assert np.linalg.norm(within(end)) < np.exp(-0.02 * time) * np.linalg.norm(within(start))
+
+
+def test_the_table_of_the_flow_ends_at_the_closed_form(tmp_path):
+    assert main(["simulate-unconstrained-features", "--output", str(tmp_path / "table.csv")]) == 0
+    table = read_systems([tmp_path / "table.csv"])
+    gains = {}
+    for (system, law), rows in table.groupby(["system", "law"]):
+        values = rows.pivot(index="time", columns="measure", values="value")
+        classes, examples = rows[["classes", "examples_per_class"]].iloc[0]
+        decay = float(law.removeprefix("feature_decay_"))
+        minimum = global_minimum(classes, examples, 0.01, decay, bias=system == "bias")._asdict()
+        for measure, expected in minimum.items():
+            assert (values[f"{measure}__minimum"] == expected).all()
+            assert values[measure].iloc[-1] == pytest.approx(expected, abs=1e-6)
+            assert np.ptp(values[measure]) > 0.05
+        assert (values.loss.diff().dropna() < 1e-12).all()
+        gains[system, decay] = minimum["gain"]
+        collapse = values.filter(["nc1", "frame_error", "self_duality"])
+        assert collapse.shape[1] == (3 if minimum["gain"] else 0)
+        assert (collapse.iloc[-1] < 1e-6).all() and (collapse.iloc[0] > 0.5).all()
+    assert gains == {
+        (s, d): pytest.approx(z) for s in ("bias", "no_bias") for d, z in [(0.01, 0.9), (0.25, 0.5), (1.44, 0)]
+    }
 
 
 def test_decay_that_costs_more_than_the_classes_are_worth_leaves_nothing():

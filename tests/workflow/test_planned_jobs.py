@@ -29,6 +29,7 @@ LAYER_OF_RULE = {
     "collect": "metrics",
     "list_runs": "metrics",
     "simulate_central_path": "theory",
+    "simulate_unconstrained_features": "theory",
     "check_theory": "theory",
     "figure": "figures",
     "table": "figures",

@@ -75,7 +75,8 @@ def plan(study: Study, results: Path) -> list[Cost]:
         # Each run is measured, attacked where it has a network, and summarised, and all are collected, with what was
         # set for each.
         Cost("metrics", 3 * len(runs) + 2 * len(features) + len(outside) + 2, flops=flops["metrics"]),
-        Cost("theory", jobs=len(study.theory) + 1),  # and the table of what the paper proves
+        # And the table of what the paper proves, and that of unconstrained features where they are drawn.
+        Cost("theory", jobs=len(study.theory) + 1 + ("figure-unconstrained-features" in study.figures)),
         # And table 1, the claims, and the frames of the moving portrait.
         Cost("figures", jobs=len(study.figures) + 2 + ("figure-portrait" in study.figures)),
     ]

@@ -34,6 +34,7 @@ DECIDED_BY = {
     "measure_features": (*_NUMBERS, "pandas"),
     "measure_out_of_distribution": _NUMBERS,
     "simulate_central_path": _NUMBERS,
+    "simulate_unconstrained_features": _NUMBERS,
     "check_theory": _NUMBERS,
     "choose_learning_rate": _TABLES,
     "collect_sweep": _TABLES,

@@ -1,8 +1,10 @@
 def files_of_figure(figure):
-    """The files a figure reads: those of the runs it shows, or of the simulated systems."""
-    reads = declared_by(figure)["READS"]
+    """The files a figure reads: those of the runs it shows, of the simulated systems, or the table of theory it names."""
+    declared = declared_by(figure)
+    reads = declared["READS"]
     if reads == "theory":
-        return [f"{RESULTS}/theory/{system}.csv" for system in STUDY.theory]
+        tables = [declared["TABLE"]] if "TABLE" in declared else STUDY.theory
+        return [f"{RESULTS}/theory/{table}.csv" for table in tables]
     suffix = "safetensors" if reads == "features" else "csv"
     layers = {
         "robustness": ["metrics", "robustness"],

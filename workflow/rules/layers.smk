@@ -53,7 +53,11 @@ LAYERS = {
         *made_by(rules.collect),
         *made_by(rules.list_runs),
     ],
-    "theory": [*made_by(rules.simulate_central_path, system=STUDY.theory), *made_by(rules.check_theory)],
+    "theory": [
+        *made_by(rules.simulate_central_path, system=STUDY.theory),
+        *made_by(rules.simulate_unconstrained_features) * ("figure-unconstrained-features" in STUDY.figures),
+        *made_by(rules.check_theory),
+    ],
     "figures": [
         *made_by(rules.figure, figure=STUDY.figures),
         *made_by(rules.table),

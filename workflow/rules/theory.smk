@@ -29,3 +29,19 @@ rule check_theory:
         "Check what the paper proves"
     shell:
         STEP + "check-theory --output {output} > {log} 2>&1"
+
+
+rule simulate_unconstrained_features:
+    output:
+        f"{RESULTS}/theory/unconstrained_features.csv",
+    log:
+        f"{LOGS}/theory/unconstrained_features.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("simulate_unconstrained_features"),
+        environment=pins("steps.simulate_unconstrained_features"),
+    message:
+        "Simulate unconstrained features"
+    shell:
+        STEP + "simulate-unconstrained-features --output {output} > {log} 2>&1"

@@ -12,6 +12,9 @@ UNKNOWN = "unknown"
 LEFT_OUT = "left_out"
 """Out of distribution, in place of a data set's name: the classes that a run's own data leave out."""
 
+OTHER_TABLES = ("checks", "unconstrained_features")
+"""The tables of the theory that are of no system which a study names."""
+
 
 def pair_name(dataset: str, network: str, loss: str, variant: str) -> str:
     """A training without its seed, `{dataset}-{network}-{loss}`, with `-{variant}` where it is one of several.

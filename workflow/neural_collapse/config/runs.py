@@ -38,7 +38,7 @@ from .declarations import (
     torchvision_models,
 )
 from .imbalance import class_counts
-from .names import LEFT_OUT, PLAIN, name_of_settings, pair_name, parts_of_pair
+from .names import LEFT_OUT, OTHER_TABLES, PLAIN, name_of_settings, pair_name, parts_of_pair
 from .settings import default_drops, training_schema
 from .sweeps import Sweep
 
@@ -222,6 +222,8 @@ def load_study(config: dict[str, Any], name: str | None = None) -> Study:
     ):
         raise InputError(f"{where}: the run {twice.pair} is there twice; give one of them another variant's name.")
     for key, system in study["theory"].items():
+        if key in OTHER_TABLES:
+            raise InputError(f"{where}.theory.{key}: theory/{key}.csv is another table; choose another name.")
         least, most = system["classes"] - 1, system["classes"] * (system["examples_per_class"] - 1)
         if len(system["spectrum"]) != least or not least <= system["features"] <= most:
             raise InputError(

@@ -1,13 +1,12 @@
 """Figure: simulated flows on the central path follow Proposition 2 and collapse as corollaries 1 and 2 say."""
 
 import matplotlib
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ..metrics.tables import read_systems
 from .style import CLASS_MEANS, CLASSIFIERS, FOURTH, STYLE, THIRD, Look
-from .systems import System, draw_simulation, handle, row_legend, system_grid
+from .systems import System, draw_simulation, handle, row_legend, shades, system_grid
 
 READS = "theory"
 read = read_systems
@@ -32,7 +31,7 @@ def draw(table: pd.DataFrame) -> Figure:
         figure, systems = system_grid(table[table.law == "within"], _ROWS)
         for system in systems:
             _draw_system(system)
-        for row, looks in enumerate((_spectrum_looks(4), [_RATIO])):
+        for row, looks in enumerate((shades(4), [_RATIO])):
             simulated = tuple(handle(look, linestyle="") for look in looks)
             closed = tuple(handle(look, marker="") for look in looks)
             asymptote = {} if row else {"$(4t/N)^{1/4}$": handle(_LIMIT)}
@@ -42,15 +41,11 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _spectrum_looks(count: int) -> list[Look]:
-    return [Look(color, "-", "o") for color in matplotlib.colormaps["viridis_r"](np.linspace(0, 1, count + 2)[1:-1])]
-
-
 def _draw_system(system: System) -> None:
     spectrum, ratio, distance, collapse = system.panels
     values = system.values.loc["within"]
     deviations = []
-    for j, look in enumerate(_spectrum_looks(system.classes - 1), 1):
+    for j, look in enumerate(shades(system.classes - 1), 1):
         draw_simulation(spectrum, values, f"snr_{j}", look)
         deviations.append((values[f"snr_{j}"] / values[f"snr_{j}__closed_form"] - 1).abs().max())
     note = f"apart by at most\n{max(deviations):.0e} of $\\omega_j$"

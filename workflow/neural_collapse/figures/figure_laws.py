@@ -1,14 +1,12 @@
 """Figure: what is renormalised decides the law of the SNR spectrum, and whether it ends in a simplex ETF."""
 
-from dataclasses import replace
-
 import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ..metrics.tables import read_systems
-from .style import CLASS_MEANS, CLASSIFIERS, STYLE, THIRD, TOTAL, Look
-from .systems import System, draw_simulation, handle, row_legend, system_grid
+from .style import CLASS_MEANS, CLASSIFIERS, STYLE, THIRD, TOTAL
+from .systems import System, draw_simulation, handle, row_legend, system_grid, unfilled
 
 READS = "theory"
 read = read_systems
@@ -31,7 +29,7 @@ def draw(table: pd.DataFrame) -> Figure:
         row_legend(systems, 1, {
             r"$\omega_{\max}$, simulated": tuple(handle(look, linestyle="") for look in looks),
             "$\\omega_{\\min}$, and its\nratio to $\\omega_{\\max}$": tuple(
-                handle(_open(look), linestyle="") for look in looks
+                handle(unfilled(look), linestyle="") for look in looks
             ),
             "closed form": tuple(handle(look, marker="") for look in looks),
         })  # fmt: skip
@@ -43,12 +41,8 @@ def _draw_system(system: System) -> None:
     for law, (_, look) in _LAWS.items():
         values = system.values.loc[law]
         draw_simulation(spectrum, values, "snr_1", look)
-        draw_simulation(spectrum, values, f"snr_{system.classes - 1}", _open(look))
-        draw_simulation(ratio, values, "snr_ratio", _open(look))
+        draw_simulation(spectrum, values, f"snr_{system.classes - 1}", unfilled(look))
+        draw_simulation(ratio, values, "snr_ratio", unfilled(look))
     spectrum.set_yscale("log")
     ratio.axhline(1, color=".35", linestyle=":", linewidth=0.9)
     ratio.set_ylim(0, 1.08)
-
-
-def _open(look: Look) -> Look:
-    return replace(look, filled=False)

@@ -1,8 +1,11 @@
 """What the figures of simulated systems have in common: a column a system, and time on a logarithmic axis."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,8 +22,9 @@ _POINTS = 12  # of a simulated curve: few enough for its closed form to be seen 
 
 
 class System(NamedTuple):
-    """C, N, P; the values, by law and time with a column a measure; the panels to draw them in, top to bottom."""
+    """Its name; C, N, P; the values, by law and time with a column a measure; its panels, top to bottom."""
 
+    name: str
     classes: int
     examples_per_class: int
     features: int
@@ -28,15 +32,22 @@ class System(NamedTuple):
     panels: Sequence[Axes]
 
 
-def system_grid(table: pd.DataFrame, ylabels: Sequence[str]) -> tuple[Figure, list[System]]:
+def spectrum(classes: int) -> list[str]:
+    """The measures that make up the SNR spectrum of a system."""
+    return [f"snr_{j}" for j in range(1, classes)]
+
+
+def system_grid(
+    table: pd.DataFrame, ylabels: Sequence[str], needed: Callable[[int], Iterable[str]] = spectrum
+) -> tuple[Figure, list[System]]:
     """An empty figure with a row for each of `ylabels` and a column for each system, the fewest classes first.
 
-    Time 0 is left out: it has no place on the axis.
+    Time 0 is left out: it has no place on the axis. `needed` says which measures a system of so many classes must have.
 
     Raises
     ------
     InputError
-        Where there is no system, or not all of one's spectrum.
+        Where there is no system, or not all that is needed of one.
     """
     table = table[table.time > 0]
     if table.empty:
@@ -51,16 +62,16 @@ def system_grid(table: pd.DataFrame, ylabels: Sequence[str]) -> tuple[Figure, li
         axes.xaxis.set_major_locator(LogLocator(numticks=5))
     figure.supxlabel("time $t$ of the gradient flow", fontsize=STYLE["axes.labelsize"])
     systems = []
-    for ((classes, examples, features, _), rows), panels in zip(groups, grid.T, strict=True):
+    for ((classes, examples, features, name), rows), panels in zip(groups, grid.T, strict=True):
         found = set(rows.measure)
-        if absent := next((name for j in range(1, classes) if (name := f"snr_{j}") not in found), None):
+        if absent := next((measure for measure in needed(classes) if measure not in found), None):
             raise InputError(
                 f"the system of {classes} classes, {examples} examples each and {features} features has no {absent}: a "
                 "table is damaged, make it again."
             )
         panels[0].set_title(f"$C={classes}$, $N={examples}$, $P={features}$")
         values = rows.pivot(index=["law", "time"], columns="measure", values="value")
-        systems.append(System(classes, examples, features, values, panels))
+        systems.append(System(name, classes, examples, features, values, panels))
     return figure, systems
 
 
@@ -79,6 +90,15 @@ def row_legend(systems: Sequence[System], row: int, entries: dict[str, Line2D | 
         entries.values(), entries, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False,
         handler_map={tuple: HandlerTuple(ndivide=None, pad=0.2)},
     )  # fmt: skip
+
+
+def shades(count: int) -> list[Look]:
+    """The looks of what is of one kind and has an order."""
+    return [Look(color, "-", "o") for color in matplotlib.colormaps["viridis_r"](np.linspace(0, 1, count + 2)[1:-1])]
+
+
+def unfilled(look: Look) -> Look:
+    return replace(look, filled=False)
 
 
 def handle(look: Look, **properties: Any) -> Line2D:
