@@ -1,11 +1,11 @@
 """One pass over ImageNet's features in a memory-mapped file, against one matrix product of the same size.
 
-On one core of an Intel Xeon (2.5 GHz, AVX-512), torch 2.13.0, a thirty-second of the examples; seconds in brackets are
-the core's own, because the machine was shared, and so is the ratio of the two:
+On one core of an AMD EPYC, torch 2.13.0; seconds in brackets are the core's own, because the machine was shared, and so
+is the ratio of the two:
 
-    40000 examples, P = 2048, 1000 classes, 1 threads
-      one product     99.7 s (12.8)
-      one pass       100.4 s (13.7), 1.07 times, peak 0.300 GiB
+    1280000 examples, P = 2048, 1000 classes, 1 threads
+      one product    363.8 s (235.0)
+      one pass       563.0 s (342.2), 1.46 times, peak 0.331 GiB
 
 1.28 million examples of 2,048 float32 features (10 GiB) and 1,000 classes go through `CollapseAccumulator` in batches,
 each mapped from the file and let go. The product is that of the features, in float64, with themselves: a sixteenth of
