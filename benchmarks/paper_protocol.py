@@ -49,7 +49,8 @@ from fingerprint import fingerprint
 
 from neural_collapse.config.checks import read_config, unknown
 from neural_collapse.config.declarations import building_module
-from neural_collapse.config.runs import Run, Study, load_study
+from neural_collapse.config.runs import load_study
+from neural_collapse.config.study import Run, Study
 from neural_collapse.data.preparation import content_digest
 from neural_collapse.errors import InputError
 from neural_collapse.storage import read_json, write_json

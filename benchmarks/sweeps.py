@@ -43,8 +43,9 @@ from typing import Any
 import pandas as pd
 
 from neural_collapse.config.checks import read_config
-from neural_collapse.config.runs import Run, load_study
+from neural_collapse.config.runs import load_study
 from neural_collapse.config.settings import TrainingSettings
+from neural_collapse.config.study import Run
 from neural_collapse.data.dataset import Dataset
 from neural_collapse.data.preparation import load, prepare
 from neural_collapse.device import prepare_device

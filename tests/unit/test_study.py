@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from neural_collapse.config.checks import read_config
-from neural_collapse.config.runs import load_study, published_size, settings_of_runs
+from neural_collapse.config.runs import load_study, settings_of_runs
+from neural_collapse.config.sizes import published_size
 from neural_collapse.data.preparation import load, prepare
 from neural_collapse.errors import InputError
 

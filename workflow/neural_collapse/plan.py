@@ -9,7 +9,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from .config.declarations import of_another_library
-from .config.runs import DataSize, Run, Study, published_size
+from .config.sizes import DataSize, published_size
+from .config.study import Run, Study
 from .data.own_files import are_there, found_files, how_many
 from .data.sizes import size_of_data
 from .features.extraction import SAMPLE_SIZE

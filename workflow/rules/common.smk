@@ -22,7 +22,8 @@ from neural_collapse.data.preparation import content_digest, own_path
 from neural_collapse.config.checks import checked
 from neural_collapse.config.declarations import building_module, known_figures, of_another_library
 from neural_collapse.errors import InputError
-from neural_collapse.config.runs import declared_by, load_study, settings_of_runs, shown_runs, shows_something
+from neural_collapse.config.runs import load_study, settings_of_runs
+from neural_collapse.config.shown import declared_by, shown_runs, shows_something
 from neural_collapse.storage import write_json
 from records import Records
 from termination import handle_sigterm_in_a_thread

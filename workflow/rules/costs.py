@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from neural_collapse.config.runs import DataSize, Study, load_study
+from neural_collapse.config.runs import load_study
+from neural_collapse.config.sizes import DataSize
+from neural_collapse.config.study import Study
 from neural_collapse.data.sizes import size_of_data
 from neural_collapse.errors import InputError
 

@@ -13,7 +13,7 @@ import jsonschema
 import yaml
 
 from ..errors import InputError, shortened
-from .declarations import options_of_family
+from .declarations import options_of_family, options_of_loss
 from .settings import training_schema
 
 _SCHEMA = Path(__file__).with_name("config.schema.yaml")
@@ -206,6 +206,16 @@ def check_network_options(where: str, family: str, options: dict[str, Any]) -> N
         if key not in allowed:
             raise InputError(f"{where}: {unknown('option', key, allowed)}")
         check_setting(f"{where}.{key}", value, allowed[key])
+
+
+def check_loss_options(where: str, loss: str, options: dict[str, Any]) -> None:
+    """Raise InputError, one sentence that begins with `where`, if these are not the options that a loss needs."""
+    needed = options_of_loss(loss)
+    if options.keys() != needed.keys():
+        words = ", ".join(sorted(needed)) or "no options"
+        raise InputError(f"{where}: '{loss}' needs {words}, found {', '.join(options) or 'none'}.")
+    for key, value in options.items():
+        check_setting(f"{where}.{key}", value, needed[key])
 
 
 def _fill_defaults(validator, properties, instance, schema):

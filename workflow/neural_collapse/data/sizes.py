@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ..config.runs import DataSize, Study, published_size
+from ..config.sizes import DataSize, published_size
+from ..config.study import Study
 from ..errors import InputError
 from ..storage import read_json
 

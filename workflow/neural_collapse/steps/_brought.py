@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
+from ..config.brought import Brought
 from ..config.checks import read_config
-from ..config.runs import Brought, load_study
+from ..config.runs import load_study
 from ..data.own_files import digest_of_files, found_files, sha256_of
 from ..errors import InputError
 from ..storage import read_json

@@ -5,7 +5,8 @@ import math
 from pathlib import Path
 
 from ..config.checks import read_config
-from ..config.runs import Study, load_study
+from ..config.runs import load_study
+from ..config.study import Study
 from ..plan import Cost, check_networks, plan, sweep_cost
 
 
