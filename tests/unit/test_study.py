@@ -148,6 +148,13 @@ def changed(path, value):
             ["loss_options.gamma", "at least 0"],
         ),
         ("data_root", 5, ["data_root", "5", "string"]),
+        (
+            "studies/small",
+            {"grid": {"network.width": [0.5]}, "measured_epochs": 1, "runs": {"digits-vgg11-ce": {"network": "vgg13"}}},
+            ["runs.digits-vgg11-ce.network", "'vgg13' is no table of options"],
+        ),
+        # Of several mistakes the same is named each time.
+        ("studies/small", {"runs": {}, "attack": {"images": -1, "epochs": 0}}, ["attack.epochs", "at least"]),
     ],
 )
 def test_a_mistake_is_one_sentence(path, value, words):

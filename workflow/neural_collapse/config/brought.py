@@ -41,8 +41,6 @@ def brought_by_seed(where: str, own: dict[str, Any], study: dict[str, Any]) -> d
     if kind is None:
         if "arrays" in own:
             raise InputError(f"{where}.arrays: names arrays in files of features; give these as `features`.")
-        if isinstance(named := own.get("network"), str):
-            raise InputError(f"{where}.network: '{named}' is no table of options; a run's name says its network.")
         return {}
     for key in own:
         if key not in (kind, *_BESIDE[kind]):

@@ -126,8 +126,10 @@ def checked(config: dict[str, Any]) -> dict[str, Any]:
     # To the end, because defaults are filled in on the way.
     errors = list(_Validator(config_schema()).iter_errors(config))
     if errors:
-        where = ".".join(shortened(str(part), 80) for part in errors[0].absolute_path)
-        raise InputError(f"config.yaml: {where + ': ' if where else ''}{_sentence(errors[0])}")
+        # Python walks sets in another order each time.
+        first = min(errors, key=lambda error: ([str(part) for part in error.absolute_path], error.message))
+        where = ".".join(shortened(str(part), 80) for part in first.absolute_path)
+        raise InputError(f"config.yaml: {where + ': ' if where else ''}{_sentence(first)}")
     return config
 
 
