@@ -107,6 +107,8 @@ checkpoint prepare_dataset:
         f"{LOGS}/data/{{dataset}}.log",
     conda:
         "../../envs/training.yaml"
+    # Before all else, or a training that is listed first waits for its images behind what others train on.
+    priority: len(RUNS) + 1
     params:
         settings=lambda wildcards: preparation(wildcards.dataset),
         own_data=own_data,
