@@ -26,9 +26,10 @@ from neural_collapse.config.runs import load_study, settings_of_runs
 from neural_collapse.config.shown import declared_by, shown_runs, shows_something
 from neural_collapse.storage import write_json
 from records import Records
-from termination import handle_sigterm_in_a_thread
+from scheduler import handle_sigterm_in_a_thread, look_again_once_at_a_time
 
 handle_sigterm_in_a_thread()
+look_again_once_at_a_time()
 keep_logs_of_earlier_attempts()
 remember_in(Path(".snakemake/records/sources.json"))
 

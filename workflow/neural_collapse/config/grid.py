@@ -74,7 +74,8 @@ def _check_pair(where: str, pair: str, own: dict[str, Any], study: dict[str, Any
         raise InputError(f"{where}.{pair}: {unknown('data set', dataset, [*study['datasets'], *known_sources()])}")
     if isinstance(named := own.get("network"), str):
         if not kind_brought(own):
-            raise InputError(f"{where}.{pair}.network: '{named}' is no table of options; a run's name says its network.")
+            here = f"{where}.{pair}.network"
+            raise InputError(f"{here}: '{named}' is no table of options; a run's name says its network.")
         check_setting(f"{where}.{pair}", network, definition("name"))
     elif network not in study["networks"]:
         check_network(f"{where}.{pair}", network, {})
