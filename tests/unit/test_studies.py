@@ -1,4 +1,4 @@
-"""The committed results of the studies of one setting are whole, and say what docs/studies.md says of them."""
+"""The committed results of all studies but the quick one are whole, and say what docs/studies.md says of them."""
 
 from pathlib import Path
 
@@ -23,6 +23,26 @@ def last_epochs(study):
     wide = last.set_index([*RunKey._fields, "split", "measure"]).value.unstack(["split", "measure"])
     wide.columns = ["_".join(column) for column in wide]  # such as train_nc1
     return read_runs(results / "runs.csv").merge(wide.reset_index(), on=list(RunKey._fields))
+
+
+def test_mnist_and_fashionmnist_collapse():
+    """All runs of the benchmark study, at their last epoch, against their first."""
+    declared = load_study(CONFIG, "benchmark")
+    last = last_epochs("benchmark")
+    assert last[["dataset", "network", "loss", "seed"]].apply(tuple, axis=1).tolist() == [
+        (run.dataset, run.network, run.loss, run.seed) for run in declared.runs
+    ]
+    table = pd.read_csv(ROOT / "results/benchmark/metrics.csv")
+    first = table[(table.epoch == 1) & (table.split == "train") & (table.measure == "nc1")]
+    last = last.merge(first[["dataset", "network", "loss", "seed", "value"]], on=["dataset", "network", "loss", "seed"])
+    fall = last.value / last.train_nc1
+    mse = last.loss == "mse"
+    assert (last.train_error <= 0.001).all() and (last.train_ncc_mismatch <= 0.001).all()
+    assert fall[mse].min() > 100 and fall[~mse].min() > 30
+    share = last.train_loss_perp / last.train_loss
+    assert share[mse & (last.network != "densenet40")].max() < 0.1
+    for figure in declared.figures:
+        assert (ROOT / "results/benchmark/figures" / f"{figure}.png").is_file()
 
 
 @pytest.mark.parametrize("study", STUDIES)
