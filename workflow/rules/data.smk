@@ -105,10 +105,10 @@ checkpoint prepare_dataset:
         origin=f"{RESULTS}/datasets/{{dataset}}.origin.json",
     log:
         f"{LOGS}/data/{{dataset}}.log",
-    conda:
-        "../../envs/training.yaml"
     # Before all else, or a training that is listed first waits for its images behind what others train on.
     priority: len(RUNS) + 1
+    conda:
+        "../../envs/training.yaml"
     params:
         settings=lambda wildcards: preparation(wildcards.dataset),
         own_data=own_data,
