@@ -37,7 +37,7 @@ studies:
       digits-vgg11-ce: {{learning_rate: 0.02}}
       digits-resnet18-mse: {{}}
     attack: {{images: 4, iterations: 2}}
-    leave_out: {all_figures_but("figure-02", "figure-07", "figure-10")}
+    leave_out: {all_figures_but("figure-02", "figure-07", "figure-10", "figure-portrait")}
     theory:
       small: {{classes: 3, examples_per_class: 4, features: 3, spectrum: [1, 2], horizon: 10}}
 """

@@ -59,10 +59,10 @@ def site(tmp_path_factory):
     assert main([*run, "--pdf", str(figure[0]), "--png", str(figure[1])]) == 0
     corner = [[0.0, 1.0], [0.9, -0.5], [-0.9, -0.5]]
     frame = {"examples": [corner, corner], "class_means": [corner, corner], "classifiers": [corner, corner]}
-    portrait = {"run": "wine-vgg11-mse", "epochs": [1, 40], "labels": [0, 1, 2], **frame}
-    write_json(folder / "portrait.json", {"runs": [portrait], "reach": 1.7, "corners": corner})
+    write_json(folder / "wine-vgg11-mse-seed0.json", {"epochs": [1, 40], "labels": [0, 1, 2], **frame})
     page = folder / "report.html"
-    command = ["report", *map(str, tables), "--figures", str(figure[1]), "--portrait", str(folder / "portrait.json")]
+    command = ["report", *map(str, tables), "--figures", str(figure[1])]
+    command += ["--portraits", str(folder / "wine-vgg11-mse-seed0.json")]
     assert main([*command, "--output", str(page)]) == 0
     assert page.stat().st_size < 8e6
     return page

@@ -217,7 +217,8 @@ CASES = [
         "figure-of-systems",
         "every time",
     ),
-    (nothing, "portrait features.safetensors --output out.json", "features.safetensors: must be named after its run"),
+    (nothing, COMMANDS["figure-of-portraits"].replace("squares-v", "v"), "mse-seed0.json: must be named after its run"),
+    (edited("squares-vgg11-mse-seed0.json", '"labels":[0', '"labels":[7'), "figure-of-portraits", "not a portrait"),
     # data sets and networks that don't belong together, or are not whole
     (data(std=np.zeros(1)), "attack", "data.safetensors: not a prepared data set"),
     (data(test_labels=np.full(21, 9)), "extract", "data.safetensors: not a prepared data set"),
@@ -529,7 +530,7 @@ def assert_finite(folder):
                 assert excused or not {"nan", "inf", "-inf"} & set(row.split(",")[3:]), row  # after the names
 
 
-SLOW = {"attack", "simulate", "figure", "figure-of-systems", "figures", "claims", "report"}
+SLOW = {"attack", "simulate", "figure", "figure-of-systems", "figure-of-portraits", "figures", "claims", "report"}
 """Commands that take seconds: a case in ten."""
 
 
@@ -556,7 +557,8 @@ READ = [
     *[("collect-sweep", "squares-vgg11-mse.json"), ("prepare-arrays", "images.npz")],
     *[("prepare-folder", "images/train/a/0.png"), ("resume", "half/state.safetensors"), ("plan", "config.yaml")],
     *[("measure-pt", "own.pt"), ("measure-h5", "own.h5"), ("measure-table", "own.csv")],
-    *[("measure-parquet", "own.parquet"), ("portrait", "squares-vgg11-mse-seed0.safetensors")],
+    *[("measure-parquet", "own.parquet"), ("portrait", "features.safetensors")],
+    *[("figure-of-portraits", "squares-vgg11-mse-seed0.json"), ("report", "squares-vgg11-mse-seed0.json")],
     *[("table", "metrics.csv"), ("figure", "metrics.csv"), ("figures", "metrics.csv"), ("claims", "card.json")],
     *[("claims", "checks.csv"), ("figure-of-systems", "system.csv"), ("report", "card.json")],
     *[("take", "brought/1.pt"), ("measure-brought", "brought/1.npz"), ("find", "brought.yaml")],

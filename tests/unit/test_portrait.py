@@ -7,7 +7,7 @@ from neural_collapse.__main__ import main
 from neural_collapse.errors import InputError
 from neural_collapse.features.moments import Moments, Sample, Snapshot, write_snapshots
 from neural_collapse.figures import figure_portrait
-from neural_collapse.figures.figure_portrait import projected, read, simplex
+from neural_collapse.metrics.portrait import projected, read_portraits, simplex
 
 
 def sample(spread, *, classes=4, dual=True, seed=0):
@@ -49,12 +49,18 @@ def write(path, spreads):
     write_snapshots(path, list(range(1, len(spreads) + 1)), {"train": series, "test": series})
 
 
-def test_a_row_a_training_of_its_first_seed_and_the_same_bytes_each_time(tmp_path):
-    for run in ("mnist-vgg11-mse-seed1", "mnist-vgg11-mse-seed10", "mnist-vgg11-ce-seed2"):
-        write(tmp_path / f"{run}.safetensors", np.linspace(1, 0, 9 if "mse" in run else 2))
-    files = sorted(tmp_path.glob("*.safetensors"))
-    portraits = read(files)
-    assert [portrait.run for portrait in portraits] == ["mnist-vgg11-ce", "mnist-vgg11-mse"]
+def test_a_row_a_training_and_the_same_bytes_each_time(tmp_path):
+    for run in ("mnist-vgg11-mse-seed1", "mnist-vgg11-ce-seed2"):
+        features = tmp_path / f"{run}.safetensors"
+        write(features, np.linspace(1, 0, 9 if "mse" in run else 2))
+        assert main(["portrait", str(features), "--output", str(features.with_suffix(".json"))]) == 0
+    files = sorted(tmp_path.glob("*.json"), reverse=True)
+    portraits = read_portraits(files)
+    assert list(portraits) == ["mnist-vgg11-ce", "mnist-vgg11-mse"]
+    last = projected(sample(0.0))
+    for name in ("class_means", "classifiers", "examples"):
+        drawn = getattr(portraits["mnist-vgg11-ce"], name)[-1]
+        np.testing.assert_allclose(drawn, last[name], atol=5.1e-4)
     titles = [axes.get_title() for axes in figure_portrait.draw(portraits).axes]
     assert titles[:5] == ["epoch 1", "epoch 2", "", "", ""]
     assert titles[5:] == ["epoch 1", "epoch 3", "epoch 5", "epoch 7", "epoch 9"]
@@ -63,5 +69,8 @@ def test_a_row_a_training_of_its_first_seed_and_the_same_bytes_each_time(tmp_pat
         assert main(["figure", "--figure", "figure-portrait", "--tables", *map(str, files), *paths]) == 0
     for kind in ("pdf", "png"):
         assert (tmp_path / f"first.{kind}").read_bytes() == (tmp_path / f"second.{kind}").read_bytes()
+    files[0].with_name("mnist-vgg11-mse-seed7.json").write_bytes(files[0].read_bytes())
+    with pytest.raises(InputError, match=r"seed1\.json is of the same training"):
+        read_portraits([*files, tmp_path / "mnist-vgg11-mse-seed7.json"])
     with pytest.raises(InputError, match="nothing to draw"):
-        figure_portrait.draw([])
+        figure_portrait.draw({})

@@ -54,10 +54,13 @@ COMMANDS = {
     "figure": "figure --figure figure-02 --tables metrics.csv --pdf out.pdf --png out.png",
     "figure-of-systems": "figure --figure figure-central-path --tables system.csv --pdf out.pdf --png out.png",
     "figures": "figures metrics.csv --figure figure-07 --output out",
-    "portrait": "portrait squares-vgg11-mse-seed0.safetensors --output out.json",
+    "portrait": "portrait features.safetensors --output out.json",
+    "figure-of-portraits": "figure --figure figure-portrait --tables squares-vgg11-mse-seed0.json --pdf out.pdf "
+    "--png out.png",
     "table": "table --tables metrics.csv --csv out.csv --md out.md --html out.html",
     "claims": "claims --tables metrics.csv --cards card.json --checks checks.csv --output out.csv --html out.html",
-    "report": "report metrics.csv --cards card.json --checks checks.csv --about {} --output out.html",
+    "report": "report metrics.csv --cards card.json --checks checks.csv --portraits squares-vgg11-mse-seed0.json "
+    "--about {} --output out.html",
     "plan": "plan --config config.yaml --study small --tflops 20",
     "prepare-arrays": f"prepare-dataset --source arrays --path images.npz {PREPARE}",
     "expect": f"prepare-dataset --source arrays --path images.npz {PREPARE} --expect card.json".replace(
@@ -150,7 +153,7 @@ def make_all() -> None:
             Image.fromarray(image).save(folder / f"{index}.png")
     called(COMMANDS["prepare-arrays"].replace("out.safetensors", "unread.safetensors").replace("out.", "card."))
     called(COMMANDS["simulate"].replace("out.", "system."))
-    shutil.copy("features.safetensors", "squares-vgg11-mse-seed0.safetensors")
+    called(COMMANDS["portrait"].replace("out.json", "squares-vgg11-mse-seed0.json"))
     write_csv("checks.csv", pd.DataFrame([("a law", "it holds", 1e-9, 1e-6)], columns=Check._fields))
     Path("config.yaml").write_text(CONFIG)
     Path("brought.yaml").write_text(OF_OTHERS)

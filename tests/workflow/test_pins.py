@@ -17,7 +17,7 @@ def test_pins_make_stale_what_they_decide(study):
         pin(study, package, "9.0")
     assert study.plan() == {}
     pin(study, "matplotlib-base", "9.0")
-    assert study.plan() == {"figure": 3}
+    assert study.plan() == {"figure": 4}
     pin(study, "pytorch", "9.0")
     planned = study.plan()
     assert planned["train_network"] == planned["extract_features"] == planned["attack"] == 3

@@ -25,7 +25,7 @@ LAYER_OF_RULE = {
     "measure_out_of_distribution": "metrics",
     "attack": "metrics",
     "summarise": "metrics",
-    "portrait": "figures",
+    "portrait": "metrics",
     "collect": "metrics",
     "list_runs": "metrics",
     "simulate_central_path": "theory",

@@ -56,12 +56,12 @@ def test_comments_docstrings_and_formatting_recompute_nothing(study):
         (
             "train/networks/vgg",
             {"train_network": 2, "extract_features": 2, "attack": 2, "measure": 2, "summarise": 2}
-            | {"collect": 1, "claims": 1, "table": 1, "figure": 3},
+            | {"portrait": 2, "collect": 1, "claims": 1, "table": 1, "figure": 4},
         ),
         (
             "train/losses/mse",
             {"train_network": 2, "extract_features": 2, "attack": 2, "measure": 2, "summarise": 2}
-            | {"collect": 1, "claims": 1, "table": 1, "figure": 3},
+            | {"portrait": 2, "collect": 1, "claims": 1, "table": 1, "figure": 4},
         ),
         ("theory/central_path", {"simulate_central_path": 1, "check_theory": 1, "claims": 1}),
     ],
@@ -88,7 +88,7 @@ def test_what_nothing_speaks_of_reruns_nothing(study):
     assert study.plan() == {}
 
 
-ONE_CHAIN = dict.fromkeys(("train_network", "extract_features", "attack", "measure", "summarise"), 1)
+ONE_CHAIN = dict.fromkeys(("train_network", "extract_features", "attack", "measure", "portrait", "summarise"), 1)
 ONE_RUN = ONE_CHAIN | {"collect": 1, "list_runs": 1, "claims": 1}
 
 
@@ -96,16 +96,16 @@ ONE_RUN = ONE_CHAIN | {"collect": 1, "list_runs": 1, "claims": 1}
     "old, new, jobs",
     [
         # Another learning rate of one run: that run, and the figures that show it.
-        ("digits-vgg11-mse: {}", "digits-vgg11-mse: {learning_rate: 0.03}", ONE_RUN | {"figure": 3, "table": 1}),
-        ("digits-vgg11-ce: {learning_rate: 0.02}", "digits-vgg11-ce: {learning_rate: 0.03}", ONE_RUN | {"figure": 2}),
+        ("digits-vgg11-mse: {}", "digits-vgg11-mse: {learning_rate: 0.03}", ONE_RUN | {"figure": 4, "table": 1}),
+        ("digits-vgg11-ce: {learning_rate: 0.02}", "digits-vgg11-ce: {learning_rate: 0.03}", ONE_RUN | {"figure": 3}),
         # A new run: its own chain. A removed one: nothing is computed, only drawn.
         (
             "digits-vgg11-mse: {}",
             "digits-vgg11-mse: {}\n      digits-vgg13-mse: {}",
-            ONE_RUN | {"figure": 3, "table": 1},
+            ONE_RUN | {"figure": 4, "table": 1},
         ),
-        ("      digits-resnet18-mse: {}\n", "", {"collect": 1, "list_runs": 1, "claims": 1, "table": 1, "figure": 3}),
-        # A new seed: every run once more.
+        ("      digits-resnet18-mse: {}\n", "", {"collect": 1, "list_runs": 1, "claims": 1, "table": 1, "figure": 4}),
+        # A new seed: every run once more, but for its portrait, which is of the first.
         (
             "    networks:",
             "    seeds: [0, 7]\n    networks:",
@@ -130,6 +130,7 @@ def test_a_kept_file_that_was_altered_is_made_again(study):
         "claims.csv": {"claims": 1},
         "theory/small.csv": {"simulate_central_path": 1},
         "tables/table-1.csv": {"table": 1},
+        f"metrics/portraits/{RUN}.json": {"portrait": 1, "figure": 1},
         "figures/figure-07.png": {"figure": 1},
     }
     for number, (file, jobs) in enumerate(altered.items()):
@@ -156,7 +157,7 @@ def test_a_layer_made_alone_is_followed_by_the_others_in_a_clone(study, tmp_path
     study.commit("One layer alone")
     study.run("git", "clone", "-q", ".", str(tmp_path / "clone"))
     other = type(study)(tmp_path / "clone")
-    rest = {"extract_features": 1, "attack": 1, "measure": 1, "list_runs": 1, "claims": 1, "figure": 2}
+    rest = {"extract_features": 1, "attack": 1, "measure": 1, "portrait": 1, "list_runs": 1, "claims": 1, "figure": 3}
     assert study.plan("figures") == rest
     assert other.plan("figures") == rest | {"train_network": 1}, "for whose weights the features wait"
 
@@ -180,7 +181,7 @@ def test_what_a_failed_training_left_absent_hides_nothing(study):
     study.edit("config.yaml", "{learning_rate: 0.03}", "{learning_rate: 1e9}")
     study.run("snakemake", "--cores", "2", "train", fails=True)
     study.edit("config.yaml", "{learning_rate: 1e9}", "{learning_rate: 0.03}")
-    assert study.plan()["train_network"] == 1 and study.plan()["figure"] == 3
+    assert study.plan()["train_network"] == 1 and study.plan()["figure"] == 4
 
 
 def test_code_that_is_edited_while_a_job_waits_fails_that_job(study):
@@ -424,12 +425,15 @@ def test_a_clone_redraws_a_figure_without_training(clone):
     clone.run("snakemake", "--cores", "2", "results/tiny/figures/figure-07.pdf")
     assert figure.read_bytes() == before
     assert clone.run("git", "status", "--porcelain") == ""
+    for path in figure.parent.iterdir():
+        path.unlink()
+    assert clone.plan("figures") == {"figure": 4}
 
 
 def test_a_clone_trains_the_run_whose_learning_rate_was_edited_and_no_other(clone):
     clone.edit("config.yaml", "digits-vgg11-ce: {learning_rate: 0.02}", "digits-vgg11-ce: {learning_rate: 0.03}")
-    once = ("train_network", "extract_features", "attack", "measure", "list_runs", "claims")
-    one_run = dict.fromkeys(once, 1) | {"figure": 2}
+    once = ("train_network", "extract_features", "attack", "measure", "portrait", "list_runs", "claims")
+    one_run = dict.fromkeys(once, 1) | {"figure": 3}
     assert clone.plan("figures") == one_run
     resume = clone.path / "results/tiny/resume"
     (resume / RUN).mkdir(parents=True)  # of another training, that was killed

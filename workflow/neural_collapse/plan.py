@@ -9,6 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from .config.declarations import of_another_library
+from .config.shown import portrayed_runs
 from .config.sizes import DataSize, published_size
 from .config.study import Run, Study
 from .data.own_files import are_there, found_files, how_many
@@ -73,13 +74,17 @@ def plan(study: Study, results: Path) -> list[Cost]:
             flops=flops["features"] + flops["out_of_distribution"],
             disk=moments,
         ),
-        # Each run is measured, attacked where it has a network, and summarised, and all are collected, with what was
-        # set for each.
-        Cost("metrics", 3 * len(runs) + 2 * len(features) + len(outside) + 2, flops=flops["metrics"]),
+        # Each run is measured, attacked where it has a network, and summarised, one of each training is portrayed, and
+        # all are collected, with what was set for each.
+        Cost(
+            "metrics",
+            3 * len(runs) + 2 * len(features) + len(outside) + len(portrayed_runs(study)) + 2,
+            flops=flops["metrics"],
+        ),
         # And the table of what the paper proves, and that of unconstrained features where they are drawn.
         Cost("theory", jobs=len(study.theory) + 1 + ("figure-unconstrained-features" in study.figures)),
-        # And table 1, the claims, and the frames of the moving portrait.
-        Cost("figures", jobs=len(study.figures) + 2 + ("figure-portrait" in study.figures)),
+        # And table 1 and the claims.
+        Cost("figures", jobs=len(study.figures) + 2),
     ]
 
 

@@ -23,7 +23,7 @@ from neural_collapse.config.checks import checked
 from neural_collapse.config.declarations import building_module, known_figures, of_another_library
 from neural_collapse.errors import InputError
 from neural_collapse.config.runs import load_study, settings_of_runs
-from neural_collapse.config.shown import declared_by, shown_runs, shows_something
+from neural_collapse.config.shown import declared_by, portrayed_runs, shown_runs, shows_something
 from neural_collapse.storage import write_json
 from records import Records
 from scheduler import handle_sigterm_in_a_thread, look_again_once_at_a_time

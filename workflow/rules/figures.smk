@@ -5,10 +5,11 @@ def files_of_figure(figure):
     if reads == "theory":
         tables = [declared["TABLE"]] if "TABLE" in declared else STUDY.theory
         return [f"{RESULTS}/theory/{table}.csv" for table in tables]
-    suffix = "safetensors" if reads == "features" else "csv"
+    suffix = "json" if reads == "portraits" else "csv"
     layers = {
         "robustness": ["metrics", "robustness"],
         "out_of_distribution": ["metrics", "metrics/out_of_distribution"],
+        "portraits": ["metrics/portraits"],
         "settings": ["metrics"],
         "codes": ["metrics"],
     }.get(reads, [reads])
@@ -122,22 +123,3 @@ rule claims:
         STEP + "claims --tables {input.tables} --cards {input.cards} --checks {input.checks} "
         "--runs {input.runs} "
         "--output {output.csv} --html {output.html} > {log} 2>&1"
-
-
-# What the report moves, of the same files as the figure.
-rule portrait:
-    input:
-        files_of_figure("figure-portrait"),
-    output:
-        f"{RESULTS}/figures/figure-portrait.json",
-    log:
-        f"{LOGS}/figures/portrait.log",
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        code=code("portrait"),
-        environment=pins("steps.portrait"),
-    message:
-        "Project the features for the moving portrait"
-    shell:
-        STEP + "portrait {input} --output {output} > {log} 2>&1"

@@ -49,6 +49,7 @@ LAYERS = {
         *made_by(rules.measure_features, run=STUDY.bringing("features")),
         *made_by(rules.measure_out_of_distribution, run=OUTSIDE),
         *made_by(rules.attack, run=STUDY.with_network),
+        *made_by(rules.portrait, run=portrayed_runs(STUDY)),
         *made_by(rules.summarise, run=RUNS),
         *made_by(rules.collect),
         *made_by(rules.list_runs),
@@ -62,7 +63,6 @@ LAYERS = {
         *made_by(rules.figure, figure=STUDY.figures),
         *made_by(rules.table),
         *made_by(rules.claims),
-        *MOVING,
     ],
 }
 

@@ -65,6 +65,27 @@ rule measure_out_of_distribution:
         STEP + "measure-out-of-distribution {input} {params.identity} --output {output} > {log} 2>&1"
 
 
+# The moving portrait of the report and its figure read this alone, so that no figure needs a heavy file.
+rule portrait:
+    input:
+        f"{RESULTS}/features/{{run}}.safetensors",
+    output:
+        f"{RESULTS}/metrics/portraits/{{run}}.json",
+    log:
+        f"{LOGS}/metrics/portraits/{{run}}.log",
+    wildcard_constraints:
+        run=any_run(STUDY.with_network),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code("portrait"),
+        environment=pins("steps.portrait"),
+    message:
+        "Portray {wildcards.run}"
+    shell:
+        STEP + "portrait {input} --output {output} > {log} 2>&1"
+
+
 rule attack:
     input:
         card=card_of_run,

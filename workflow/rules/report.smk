@@ -28,9 +28,6 @@ def about_study():
     return json.dumps(about)
 
 
-MOVING = rules.portrait.output if "figure-portrait" in STUDY.figures else []
-
-
 rule report:
     input:
         tables=tables_of_every_run(),
@@ -38,7 +35,7 @@ rule report:
         claims=rules.claims.output.csv,
         checks=rules.check_theory.output,
         cards=cards_of_runs(),
-        portrait=MOVING,
+        portraits=[rules.portrait.output[0].format(run=run) for run in portrayed_runs(STUDY)],
         runs=rules.list_runs.output,
         # What the tables beside the page hold.
         beside=[*rules.collect.output, *rules.table.output, *rules.collect_sweep.output],
@@ -56,7 +53,6 @@ rule report:
         "../../envs/analysis.yaml"
     params:
         about=lambda wildcards: about_study(),
-        portrait=lambda wildcards, input: f"--portrait {input.portrait}" if input.portrait else "",
         # The records of git, and the receipts of jobs that ended since.
         records=f"{PLACE}/provenance .snakemake/receipts",
         code=code("report"),
@@ -65,5 +61,5 @@ rule report:
         "Make the page of the study, {output}"
     shell:
         STEP + "report {input.tables} --figures {input.figures} --claims {input.claims} "
-        "--checks {input.checks} --cards {input.cards} {params.portrait} --runs {input.runs} --records {params.records} "
+        "--checks {input.checks} --cards {input.cards} --portraits {input.portraits} --runs {input.runs} --records {params.records} "
         "--about {params.about:q} --output {output} > {log} 2>&1"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .declarations import known_figures, literals
-from .study import Run
+from .study import Run, Study
 
 
 def declared_by(figure: str) -> dict[str, Any]:
@@ -36,10 +36,20 @@ def shows_something(figure: str, runs: Iterable[Run]) -> bool:
 def shown_runs(figure: str, runs: Iterable[Run]) -> list[Run]:
     """The runs that a figure of networks shows: those of the loss that it needs, if any, that have what it reads.
 
-    Of features alone none is shown that needs the network, or settings of a training.
+    Of features alone none is shown that needs the network, or settings of a training. A training is portrayed by its
+    first seed.
     """
     declared = declared_by(figure)
     needed, of_all = declared.get("NEEDS"), declared["READS"] != "out_of_distribution"
     of_features = declared["READS"] == "metrics" and not declared.get("NEEDS_LAYERS")
     having = [run for run in runs if (of_all or run.outside) and (of_features or run.has_network)]
-    return [run for run in having if needed in (None, run.loss)]
+    shown = [run for run in having if needed in (None, run.loss)]
+    if declared["READS"] != "portraits":
+        return shown
+    first = {run.pair: run for run in sorted(shown, key=lambda run: -run.seed)}
+    return [run for run in shown if run is first[run.pair]]
+
+
+def portrayed_runs(study: Study) -> list[Run]:
+    """The runs of which the study's portrait is drawn, if it is."""
+    return shown_runs("figure-portrait", study.runs) if "figure-portrait" in study.figures else []

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..figures.claims import share_at_end
+from ..metrics.portrait import REACH, Portrait, simplex
 from ..metrics.tables import RunKey, curve, runs, title, title_of_variant, zero_error_epoch
 
 # Known measures by what they are about, and what a reader calls them; others come last, by name.
@@ -259,6 +260,13 @@ def answer(parts: Sequence[Mapping[str, Any]]) -> str:
         said.setdefault(of_part if counts else "not measured", []).append(f"{part['heading']} ({part['name']})")
     sentence = "; ".join(f"{listed(f'“{name}”' for name in names)}: {words}" for words, names in said.items())
     return f"{sentence}."
+
+
+def moving_portrait(portraits: Mapping[str, Portrait]) -> dict[str, Any]:
+    """`runs`, a table each of what is drawn by epoch; how far a panel reaches, and the corners of the ETF."""
+    runs = [{"run": run} | {name: of.tolist() for name, of in vars(found).items()} for run, found in portraits.items()]
+    corners = max(found.class_means.shape[1] for found in portraits.values())
+    return {"runs": runs, "reach": REACH, "corners": simplex(corners).round(3).tolist()}
 
 
 def curves(table: pd.DataFrame) -> dict[str, Any]:

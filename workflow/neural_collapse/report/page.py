@@ -17,6 +17,7 @@ from .. import __version__
 from ..config.declarations import known_figures, literals
 from ..errors import InputError
 from ..figures.table_1 import PAPER_TABLE_1, accuracy_table
+from ..metrics.portrait import Portrait
 from ..metrics.tables import DATASETS, RunKey, order, title, title_of_variant
 from . import contents
 
@@ -52,7 +53,7 @@ def render(
     cards: Sequence[Mapping[str, Any]] = (),
     pictures: Iterable[Path] = (),
     beside: Path | None = None,
-    portrait: Mapping[str, Any] | None = None,
+    portraits: Mapping[str, Portrait] | None = None,
     about: Mapping[str, Any] | None = None,
     settings: pd.DataFrame | None = None,
     jobs: Sequence[Mapping[str, Any]] = (),
@@ -69,8 +70,8 @@ def render(
         The figures as PNG, each named as its figure.
     beside
         The page's folder, to link files that lie beside it: figures for print, tables.
-    portrait
-        What `figures.figure_portrait.frames` gives, for the animation.
+    portraits
+        Of trainings, by their names, to be animated.
     about
         `study`, `description`, `commit`; whatever is known.
     settings
@@ -80,6 +81,7 @@ def render(
     """
     figures = sorted((_figure(path, table, beside) for path in pictures), key=lambda figure: figure["order"])
     parts = contents.parts(claims)
+    portrait = contents.moving_portrait(portraits) if portraits else None
     data = {"curves": contents.curves(table), "portrait": portrait}
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True)
     environment.filters |= {"number": contents.number, "scope": _scope}

@@ -1,18 +1,18 @@
-"""Project the features of runs at every measured epoch, for the moving portrait of the report."""
+"""Project the features of a run at every measured epoch, for the portrait and the moving one of the report."""
 
 import argparse
-import json
 from pathlib import Path
 
-from ..figures.figure_portrait import frames, read
-from ..storage import whole_file
+from ..features.moments import read_snapshots
+from ..metrics.portrait import portray, write_portrait
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("features", nargs="+", type=Path, metavar="FILE", help="files of extract-features")
-    parser.add_argument("--output", required=True, type=Path, help="the frames (JSON)")
+    parser.add_argument("features", type=Path, metavar="FILE", help="file of extract-features")
+    parser.add_argument("--output", required=True, type=Path, help="the portrait (JSON)")
 
 
 def run(options: argparse.Namespace) -> None:
-    with whole_file(options.output) as temporary:
-        temporary.write_text(json.dumps(frames(read(options.features)), separators=(",", ":")) + "\n")
+    snapshots = read_snapshots(options.features)
+    portrait = portray((epoch, snapshot.sample) for epoch, split, snapshot in snapshots if split == "train")
+    write_portrait(options.output, portrait)

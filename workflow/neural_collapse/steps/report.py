@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..figures.claims import COLUMNS, claims_table
+from ..metrics.portrait import read_portraits
 from ..metrics.settings import read_runs
 from ..metrics.tables import read_checks, read_csv, read_tables
 from ..report.page import render
@@ -21,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--claims", type=Path, metavar="FILE.csv", help="the verdicts; judged here if left out")
     parser.add_argument("--checks", type=Path, metavar="FILE.csv", help="checks of the theory")
     parser.add_argument("--cards", nargs="*", default=[], type=Path, metavar="FILE.json", help="of the data sets")
-    parser.add_argument("--portrait", type=Path, metavar="FILE.json", help="the frames of the moving portrait")
+    parser.add_argument("--portraits", nargs="*", default=[], type=Path, metavar="FILE.json", help="to move, of runs")
     parser.add_argument("--about", type=_table, default={}, metavar="JSON", help="study, description, commit")
     parser.add_argument("--runs", type=Path, metavar="TABLE", help="what was set for each run, of `list-runs`")
     parser.add_argument("--records", nargs="*", default=[], type=Path, metavar="FOLDER", help="of how files were made")
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
         cards=cards,
         pictures=options.figures,
         beside=options.output.parent,
-        portrait=read_json(options.portrait, "the frames of a portrait", "runs") if options.portrait else None,
+        portraits=read_portraits(options.portraits),
         about=options.about,
         settings=settings,
         jobs=list(_jobs(options.records)),
