@@ -149,6 +149,7 @@ def test_the_step_writes_the_theory_beside_the_runs_and_a_header_where_there_is_
     write_csv(tmp_path / "metrics.csv", synthetic_run(loss="scaled_mse"))
     write_csv(tmp_path / "none.csv", synthetic_run().head(0))
     checks = {"check": ["lemma-7", "equation-7"], "statement": ["a", "b"], "value": [1e-13, 2.0], "bound": [1e-12, 1.0]}
+    checks["source"] = ["HPD", "another"]
     write_csv(tmp_path / "checks.csv", pd.DataFrame(checks))
     (tmp_path / "digits.json").write_text('{"name": "digits", "test_per_class": [40, 40]}')
     beside = ["--checks", str(tmp_path / "checks.csv"), "--cards", str(tmp_path / "digits.json")]
@@ -161,4 +162,5 @@ def test_the_step_writes_the_theory_beside_the_runs_and_a_header_where_there_is_
         assert dict(zip(theory.claim, theory.verdict, strict=True)) == (
             {"lemma-7": "holds", "equation-7": "fails"} if options else {}
         )
+        assert theory.source.tolist() == (checks["source"] if options else [])
         assert ("digits-vgg11-scaled_mse" in set(claims.scope)) == bool(options)

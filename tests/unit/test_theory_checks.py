@@ -11,7 +11,7 @@ from neural_collapse.theory import checks
 def test_every_statement_holds(tmp_path):
     assert main(["check-theory", "--output", f"{tmp_path}/checks.csv"]) == 0
     table = pd.read_csv(tmp_path / "checks.csv").set_index("check")
-    assert list(table.columns) == ["statement", "value", "bound"]
+    assert list(table.columns) == ["statement", "value", "bound", "source"]
     assert set(table.index) == {
         *("proposition_1", "loss_perp_at_least_squares", "loss_perp_elsewhere", "equation_7", "proposition_2"),
         *("corollary_1_rate", "corollary_1_ratio", "corollary_2", "lemma_7", "unconstrained_features"),

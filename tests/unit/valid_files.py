@@ -154,7 +154,7 @@ def make_all() -> None:
     called(COMMANDS["prepare-arrays"].replace("out.safetensors", "unread.safetensors").replace("out.", "card."))
     called(COMMANDS["simulate"].replace("out.", "system."))
     called(COMMANDS["portrait"].replace("out.json", "squares-vgg11-mse-seed0.json"))
-    write_csv("checks.csv", pd.DataFrame([("a law", "it holds", 1e-9, 1e-6)], columns=Check._fields))
+    write_csv("checks.csv", pd.DataFrame([("a law", "it holds", 1e-9, 1e-6, "HPD")], columns=Check._fields))
     Path("config.yaml").write_text(CONFIG)
     Path("brought.yaml").write_text(OF_OTHERS)
     Path("brought").mkdir()

@@ -156,7 +156,7 @@ def claims_table(
 def _judge_check(check: tuple) -> dict:
     claim = Claim(
         claim=check.check,
-        source="HPD",
+        source=check.source,
         statement=check.statement,
         paper="exact",
         quantity="greatest deviation of what was computed",

@@ -234,8 +234,8 @@ def read_systems(paths: Iterable[str | Path]) -> pd.DataFrame:
 
 
 def read_checks(path: str | Path) -> pd.DataFrame:
-    """Read the checks of the theory: a row each, with the columns check, statement, value, bound."""
-    types = {"check": str, "statement": str, "value": "float64", "bound": "float64"}
+    """Read the checks of the theory: a row each, with the columns check, statement, value, bound, source."""
+    types = {"check": str, "statement": str, "value": "float64", "bound": "float64", "source": str}
     return read_csv(path, list(types), dtype=types)
 
 

@@ -1,4 +1,4 @@
-"""Check in numbers what the paper proves, and write one row a statement: check, statement, value, bound.
+"""Check in numbers what the paper proves, and write one row a statement: check, statement, value, bound, source.
 
 A statement holds where its value is at most its bound.
 """
