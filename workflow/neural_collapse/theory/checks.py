@@ -24,7 +24,7 @@ _TIMES = np.concatenate([[0.0], np.logspace(0, 8, 25)])
 
 
 class Check(NamedTuple):
-    """A statement, what was found of it, the largest value at which it is taken to hold, and the paper that makes it."""
+    """A statement, what was found of it, the largest value at which it is taken to hold, and whose it is."""
 
     check: str
     statement: str
