@@ -305,7 +305,8 @@ def test_a_change_that_changes_nothing_is_accepted_with_a_reason(study):
 
 def test_a_file_of_which_no_record_speaks_is_accepted_with_a_reason(clone):
     """A portrait that another program cut out of the same features, which are not here."""
-    records, portrait = clone.path / "results/tiny/provenance/metrics.json", f"results/tiny/metrics/portraits/{RUN}.json"
+    records = clone.path / "results/tiny/provenance/metrics.json"
+    portrait = f"results/tiny/metrics/portraits/{RUN}.json"
     content = json.loads(records.read_text())
     content["jobs"] = [job for job in content["jobs"] if portrait not in job["outputs"]]
     records.write_text(json.dumps(content))
