@@ -1,5 +1,7 @@
 """The portrait of collapse, from the sample that the features file keeps."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -72,5 +74,11 @@ def test_a_row_a_training_and_the_same_bytes_each_time(tmp_path):
     files[0].with_name("mnist-vgg11-mse-seed7.json").write_bytes(files[0].read_bytes())
     with pytest.raises(InputError, match=r"seed1\.json is of the same training"):
         read_portraits([*files, tmp_path / "mnist-vgg11-mse-seed7.json"])
+    table = json.loads(files[0].read_text())
+    for key in ("class_means", "classifiers"):
+        table[key] = [[*points, [0.0, 0.0]] for points in table[key]]
+    files[0].write_text(json.dumps(table))
+    with pytest.raises(InputError, match="not a portrait"):
+        read_portraits(files)
     with pytest.raises(InputError, match="nothing to draw"):
         figure_portrait.draw({})

@@ -109,10 +109,10 @@ def _read_portrait(path: Path) -> Portrait:
     table = read_json(path, "a portrait", *names)
     try:
         epochs, labels, examples, *points = arrays = [np.array(table[name], float) for name in names]
-        classes = points[0].shape[1]
-        shapes = [(len(labels),), (len(epochs), len(labels), 2), *[(len(epochs), classes, 2)] * 2]
-        whole = [array.shape for array in arrays[1:]] == shapes and all(np.isfinite(array).all() for array in arrays)
-        if not whole or not len(epochs) or set(labels) - set(range(min(classes, _CLASSES))):
+        count, classes = points[0].shape[:2]
+        shapes = [(count,), (len(labels),), (count, len(labels), 2), *[(count, classes, 2)] * 2]
+        whole = [array.shape for array in arrays] == shapes and all(np.isfinite(array).all() for array in arrays)
+        if not whole or not count or not 0 < classes <= _CLASSES or set(labels) - set(range(classes)):
             raise ValueError
     except (ValueError, TypeError, OverflowError, IndexError):
         raise InputError(f"{path}: not a portrait; make it again, or restore it with `git checkout`.") from None
