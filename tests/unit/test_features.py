@@ -20,7 +20,10 @@ CLASSES = 3
 
 
 class Small(nn.Module):
-    """Two stages and a classifier, as `networks.Network` has them."""
+    """Two stages and a classifier, as `networks.Network` has them.
+
+    It computes in float64 and rounds once: the float32 activations of an image do not depend on its batch.
+    """
 
     def __init__(self, seed: int = 0):
         super().__init__()
@@ -28,12 +31,13 @@ class Small(nn.Module):
         self.stages = nn.ModuleDict(
             {"first": nn.Sequential(nn.Conv2d(1, 5, 3), nn.ReLU(), nn.Flatten()), "second": nn.Linear(20, 6)}
         )
+        self.stages.double()
         self.classifier = nn.Linear(6, CLASSES)
 
     def layers(self, images):
         activations = OrderedDict()
         for name, stage in self.stages.items():
-            activations[name] = images = stage(images)
+            activations[name] = images = stage(images.double()).float()
         return activations
 
     def features(self, images):
@@ -152,7 +156,7 @@ def test_wrong_labels_are_counted_apart_from_the_others(dataset, rows, tmp_path)
 def test_batch_statistics_are_those_of_training(dataset):
     """Against features of every batch by a network in train mode, which afterwards is as it was before."""
     network = Small()
-    network.stages["second"] = nn.Sequential(nn.Linear(20, 6), nn.BatchNorm1d(6))
+    network.stages["second"] = nn.Sequential(nn.Linear(20, 6), nn.BatchNorm1d(6)).double()
     network.eval()
     before = {name: values.clone() for name, values in network.state_dict().items()}
     taken = take_snapshots(network, dataset, "mse", {}, seed=3, layers=False, batch_statistics=64, device="cpu")

@@ -1,6 +1,5 @@
 """Content decides what is stale, for `snakemake` and `dvc repro` alike, on this machine and in a clone."""
 
-import json
 import os
 import re
 import shutil
@@ -301,21 +300,6 @@ def test_a_change_that_changes_nothing_is_accepted_with_a_reason(study):
     study.run("snakemake", "--touch", "--cores", "1", "train", "--config", "accept=an assertion that always holds")
     assert study.plan("train") == {}
     assert "an assertion that always holds" in (study.path / "results/tiny/provenance/train.json").read_text()
-
-
-def test_a_file_of_which_no_record_speaks_is_accepted_with_a_reason(clone):
-    """A portrait that another program cut out of the same features, which are not here."""
-    records = clone.path / "results/tiny/provenance/metrics.json"
-    portrait = f"results/tiny/metrics/portraits/{RUN}.json"
-    content = json.loads(records.read_text())
-    content["jobs"] = [job for job in content["jobs"] if portrait not in job["outputs"]]
-    records.write_text(json.dumps(content))
-    assert clone.plan("figure-portrait")["portrait"] == 1
-    clone.run("snakemake", "--touch", "--cores", "1", portrait, "--config", "accept=cut by hand")
-    assert clone.plan("figures") == {}
-    assert "cut by hand" in records.read_text()
-    clone.edit("config.yaml", "digits-vgg11-mse: {}", "digits-vgg11-mse: {learning_rate: 0.03}")
-    assert clone.plan("figure-portrait")["portrait"] == 1, "it follows the features that it is said to be made of"
 
 
 def test_a_deleted_metrics_file_is_measured_again_without_training(study):

@@ -159,7 +159,7 @@ class Records:
         write_json(self._contents, memory)
 
     def accept(self, why: str) -> None:
-        """Take Snakemake's new record of each file that is as it was made, or that no entry speaks of.
+        """Take Snakemake's new record of each file that is as it was made.
 
         What changed since is said to change nothing. `snakemake --touch` writes such records. Who accepted, when and
         why stays in the entry until it is made anew.
@@ -168,16 +168,16 @@ class Records:
         entries, waiting = self._entries(memory), _read_json(self._waiting)
         for path in self._all_outputs():
             record = self._snakemake._read_record(path)
-            if record is None or record.endtime is None:
+            if record is None or record.endtime is None or path not in entries:
                 continue
-            entry = entries.get(path) or self._brought(path, record["input"], entries, memory)
-            if entry is None or self._is_altered(path, entry, memory):
+            if self._is_altered(path, entries[path], memory):
                 continue
-            old = entry["record"]
-            new = {name: record[name] for name in CARRIED} | {"input_checksums": old["input_checksums"]}
-            if new["params"] != old.get("params") or new["code"] != old.get("code"):
+            new = {name: record[name] for name in CARRIED} | {
+                "input_checksums": entries[path]["record"]["input_checksums"]
+            }
+            if new["params"] != entries[path]["record"]["params"] or new["code"] != entries[path]["record"]["code"]:
                 accepted = {"who": getpass.getuser(), "when": time.strftime("%Y-%m-%d"), "why": why}
-                waiting[path] = {**entry, "record": new, "accepted": accepted}
+                waiting[path] = {**entries[path], "record": new, "accepted": accepted}
         write_json(self._waiting, waiting)
         self.save()
 
@@ -244,13 +244,6 @@ class Records:
                     "`git checkout HEAD` where there was none): what it does not speak of is made anew."
                 ) from None
         return found
-
-    def _brought(self, path: str, inputs: list[str], entries: dict[str, Entry], memory: Memory) -> Entry | None:
-        """An entry of a file that none speaks of, as if it had been made of the inputs that there are, or will be."""
-        read = {name: self._content(name, entries, memory) for name in inputs}
-        if not self.is_made(path) or None in read.values():
-            return None
-        return {"checksum": checksum(path, memory), "record": {"input_checksums": read}}
 
     def _is_altered(self, path: str, entry: Entry, memory: Memory) -> bool:
         return self.is_made(path) and checksum(path, memory) != entry["checksum"]
