@@ -13,6 +13,8 @@ import pytest
 
 from neural_collapse.config.declarations import known_figures
 
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is there: two workers of a thread a core wait for each other's
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -71,7 +73,8 @@ class Repository:
 
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SNAKEMAKE", "DVC", "GIT_"))}
-        kept.pop("PYTHONPATH", None)
+        for name in ("PYTHONPATH", "OMP_NUM_THREADS"):
+            kept.pop(name, None)
         identity = {
             f"GIT_{who}_{what}": "tester@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
         }

@@ -20,9 +20,6 @@ def test_an_example_ends_in_a_table_and_a_figure(example, tmp_path, monkeypatch)
     # A figure of everything that is measured, and one of MSE alone: the others are drawn elsewhere.
     monkeypatch.setattr("neural_collapse.figures.all.known_figures", lambda: ["figure-02", "figure-07"])
     torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     runpy.run_path(str(example))
-    torch.set_num_threads(threads)
     assert len(pd.read_csv("table.csv")) > 0
     assert matplotlib.image.imread("figures/figure-07.png").std() > 0.01

@@ -20,14 +20,6 @@ from neural_collapse.train.networks._dense_block import DenseBlock
 from neural_collapse.train.networks._layers import BatchNorm2d, Convolution, _joining_elements
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def size(name, *, image_size=32, classes=10, **options):
     """Number of parameters, and of features P, counted without a single weight."""
     with torch.device("meta"):

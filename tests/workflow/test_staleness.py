@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
@@ -248,21 +247,11 @@ def test_two_branches_that_retrained_another_run_each_end_current(study):
     conflicts = study.run("git", "diff", "--name-only", "--diff-filter=U").split()
     study.run("git", "checkout", "--ours", *(file for file in conflicts if file != "config.yaml"))
     study.run("git", "add", "-A")
-    for _ in range(20):  # delete what differs, as the message says: DVC has it
-        refused = re.search(r"error: (results/[^\s:]+).*or delete what differs", look(study))
-        if not refused:
-            break
-        (study.path / refused[1]).unlink()
+    assert "or delete what differs" in study.run("snakemake", "-n", fails=True)
+    for layer in ("checkpoints", "features"):  # as the page has it: DVC's cache keeps what it was given
+        shutil.rmtree(study.path / "results/tiny" / layer)
     study.run("dvc", "repro")
     assert study.plan() == {} and "up to date" in study.run("dvc", "status")
-
-
-def look(study):
-    """What `snakemake -n` prints, whether or not it refuses."""
-    finished = subprocess.run(
-        ["snakemake", "-n"], cwd=study.path, env=study.environment(), text=True, capture_output=True
-    )
-    return finished.stdout + finished.stderr
 
 
 def test_results_checked_out_of_another_branch_are_not_taken_for_this_ones(study):
