@@ -45,8 +45,7 @@ def install_stand_in(prefix: Path) -> None:
     conda = prefix / "bin" / "conda"
     conda.parent.mkdir(parents=True)
     call = f"'{sys.executable}' '{__file__}' '{prefix}' \"$@\""
-    # Under load rattler was once seen to end without a word, as a crash of its own threads does: then once more.
-    conda.write_text(f"#!/bin/sh\n{call}\nstatus=$?\n[ $status -lt 128 ] && exit $status\nexec {call}\n")
+    conda.write_text(f"#!/bin/sh\nexec {call}\n")
     conda.chmod(0o755)
     (prefix / "bin" / "activate").write_text(ACTIVATE)
 
@@ -106,7 +105,8 @@ async def _create(base: Path, environment: Path, prefix: Path) -> None:
     await rattler.install(records, prefix, cache_dir=base / "pkgs", show_progress=False)
 
 
-def main(base: Path, call: list[str]) -> None:
+def main(base: Path, call: list[str]) -> str | None:
+    """Answer a call of conda's; returns what is wrong with it, if anything."""
     match call:
         case ["--version"]:
             print("conda 24.7.1")
@@ -118,12 +118,16 @@ def main(base: Path, call: list[str]) -> None:
             try:
                 asyncio.run(_create(base, Path(environment), Path(prefix)))
             except SolverError as error:
-                sys.exit(f"stand-in for conda: {environment} can't be solved:\n{error}")
+                return f"stand-in for conda: {environment} can't be solved:\n{error}"
         case ["clean", "-y", "--tarballs"]:
             pass
         case _:
-            sys.exit(f"stand-in for conda: no answer to `conda {' '.join(call)}`; Snakemake 9.27 does not ask this.")
+            return f"stand-in for conda: no answer to `conda {' '.join(call)}`; Snakemake 9.27 does not ask this."
+    return None
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    if wrong := main(Path(sys.argv[1]), sys.argv[2:]):
+        print(wrong, file=sys.stderr)
+    sys.stdout.flush()
+    os._exit(bool(wrong))  # rattler's threads may still run, and abort a Python that finalises (seen under load)
