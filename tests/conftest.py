@@ -1,5 +1,6 @@
 """A throw-away clone of the repository with a tiny study, made once and copied for each test."""
 
+import io
 import os
 import re
 import shutil
@@ -16,6 +17,11 @@ from neural_collapse.config.declarations import known_figures
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is there: two workers of a thread a core wait for each other's
 
 ROOT = Path(__file__).parents[1]
+
+
+def as_committed(file: str) -> io.BytesIO:
+    """What git has of a file: whoever makes a study anew gets numbers of their own, of which our pages do not speak."""
+    return io.BytesIO(subprocess.run(["git", "show", f"HEAD:{file}"], cwd=ROOT, capture_output=True, check=True).stdout)
 
 
 def all_figures_but(*kept: str) -> str:

@@ -1,16 +1,14 @@
 """The committed results of the quick study show neural collapse, in all its parts and for every run."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT, as_committed
 
 from neural_collapse.config.checks import read_config
 from neural_collapse.config.runs import load_study
 from neural_collapse.metrics.tables import read_tables
 
-ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results" / "quick"
 STUDY = {run.name: run for run in load_study(read_config(ROOT / "config.yaml"), "quick").runs}
 RUNS = list(STUDY)
@@ -20,7 +18,7 @@ PAPERS_WEIGHT_DECAY = 5e-4
 
 def read(run):
     """The rows of one run on train data, an epoch a row and a measure a column."""
-    table = pd.read_csv(RESULTS / "metrics" / f"{run}.csv")
+    table = pd.read_csv(as_committed(f"results/quick/metrics/{run}.csv"))
     return table[table.split == "train"].pivot(index="epoch", columns="measure", values="value")
 
 

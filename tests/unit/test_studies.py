@@ -1,21 +1,18 @@
 """The committed results are whole, and say what README and docs/studies.md say of them."""
 
 import functools
-import io
 import re
-import subprocess
 from decimal import Decimal
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import ROOT, as_committed
 
 from neural_collapse.config.checks import read_config
 from neural_collapse.config.runs import load_study, settings_of_runs
 from neural_collapse.metrics.settings import read_runs
 from neural_collapse.metrics.tables import RunKey
 
-ROOT = Path(__file__).parents[2]
 CONFIG = read_config(ROOT / "config.yaml")
 STUDIES = ["weight_decay", "imbalance", "bottleneck", "losses", "layers", "out_of_distribution"]
 
@@ -29,11 +26,6 @@ def measured(study, which="max"):
     wide = chosen.set_index([*RunKey._fields, "split", "measure"]).value.unstack(["split", "measure"])
     wide.columns = ["_".join(column) for column in wide]  # such as train_nc1
     return read_runs(results / "runs.csv").merge(wide.reset_index(), on=list(RunKey._fields))
-
-
-def as_committed(file):
-    """Its content: `make` makes the quick study anew, with numbers of its own, of which the README does not speak."""
-    return io.BytesIO(subprocess.run(["git", "show", f"HEAD:{file}"], cwd=ROOT, capture_output=True, check=True).stdout)
 
 
 def test_mnist_and_fashionmnist_collapse():
