@@ -20,8 +20,12 @@ ROOT = Path(__file__).parents[1]
 
 
 def as_committed(file: str) -> io.BytesIO:
-    """What git has of a file: whoever makes a study anew gets numbers of their own, of which our pages do not speak."""
-    return io.BytesIO(subprocess.run(["git", "show", f"HEAD:{file}"], cwd=ROOT, capture_output=True, check=True).stdout)
+    """What git has of a file: whoever makes a study anew gets numbers of their own, of which our pages do not speak.
+
+    In a copy without history, the file that is there.
+    """
+    shown = subprocess.run(["git", "show", f"HEAD:{file}"], cwd=ROOT, capture_output=True)
+    return io.BytesIO(shown.stdout if shown.returncode == 0 else (ROOT / file).read_bytes())
 
 
 def all_figures_but(*kept: str) -> str:
