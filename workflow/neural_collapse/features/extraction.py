@@ -1,6 +1,5 @@
 """What a network makes of a data set, reduced to what the measures need of it (`moments.Snapshot`)."""
 
-import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -131,10 +130,10 @@ def _batch_statistics(
     device: torch.device | str,
 ) -> BatchStatistics | None:
     """What batch norm in train mode makes of the train split, in batches drawn by seed; the network stays as it is."""
-    network = copy.deepcopy(network)  # running statistics move in train mode
     norms = [module for module in network.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
     if batch_size is None or not norms:
         return None
+    before = {name: buffer.clone() for name, buffer in network.named_buffers()}  # running statistics move in train mode
     for module in norms:
         module.train()
     order = np.random.default_rng(seed).permutation(len(dataset.train_labels))
@@ -145,6 +144,10 @@ def _batch_statistics(
         chosen = order[max(0, start + new - batch_size) : start + new]
         images = torch.from_numpy(dataset.train_images[chosen]).to(device, memory_format=torch.channels_last)
         batches.append(network.features(standardise(images, dataset.mean, dataset.std))[-new:])
+    for module in norms:
+        module.eval()
+    for name, buffer in network.named_buffers():
+        buffer.copy_(before[name])
     labels = dataset.train_labels[order]
     moments, axes = _spectral_moments(torch.cat(batches), labels, np.bincount(labels, minlength=len(weight)))
     return BatchStatistics(moments, weight @ axes)

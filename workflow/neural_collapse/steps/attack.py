@@ -7,6 +7,7 @@ where it decides a claim: at the first measured epoch with zero train error (99.
 
 import argparse
 from collections.abc import Callable, Iterator
+from itertools import pairwise, starmap
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +23,8 @@ from ..train.checkpoints import load_network
 from ._options import setting
 from ._stopping import stop_argument, stop_requests
 
-_BATCH = 1000  # train images to compare with at a time
+_BATCH = 1000  # train images at a time
+_FIRST_BATCH = 100  # few, for most networks before zero error show theirs in these
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,6 +91,8 @@ def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> list[
     attacked = _spread(len(options.checkpoints), options.epochs)
     for place, path in enumerate(tqdm(options.checkpoints, desc="attack", unit="epoch", disable=None)):
         check()
+        if zero_error and place not in attacked:
+            continue
         network, epoch = load_network(path, dataset)
         network = network.requires_grad_(False).to(device, memory_format=torch.channels_last)
         first = not zero_error and _has_zero_error(network, dataset, device)
@@ -134,7 +138,8 @@ def _has_zero_error(network: torch.nn.Module, dataset: Dataset, device: torch.de
 
 def _train_batches(dataset: Dataset, device: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The train images as the network sees them, and their labels."""
-    for start in range(0, len(dataset.train_images), _BATCH):
-        batch = slice(start, start + _BATCH)
+    count = len(dataset.train_images)
+    edges = sorted({*range(0, count, _BATCH), min(_FIRST_BATCH, count), count})
+    for batch in starmap(slice, pairwise(edges)):
         images = torch.from_numpy(dataset.train_images[batch]).to(device)
         yield standardise(images, dataset.mean, dataset.std), torch.from_numpy(dataset.train_labels[batch]).to(device)
