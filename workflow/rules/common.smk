@@ -115,6 +115,7 @@ if (
     check_networks()
 
 RUNS = {run.name: run for run in STUDY.runs}
+PLACE_FROM_THE_END = {name: place for place, name in enumerate(reversed(RUNS), 1)}
 RESULTS = f"results/{STUDY.name}"  # as the rules name files; a module's prefix comes before what they name
 PLACE = str(workflow.modifier.modify_path(RESULTS))  # where these lie
 LOGS = f"logs/{STUDY.name}"
@@ -214,6 +215,11 @@ def flags(settings):
         values = value if isinstance(value, (list, tuple)) else [value]
         words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return shlex.join(words)
+
+
+def as_listed(wildcards):
+    """A job's priority: runs listed first come first, so that with the longest at the top no core is idle at the end."""
+    return PLACE_FROM_THE_END[wildcards.run]
 
 
 def identity(wildcards):

@@ -8,6 +8,7 @@ rule extract_features:
         f"{LOGS}/features/{{run}}.log",
     wildcard_constraints:
         run=any_run(STUDY.with_network),
+    priority: as_listed
     conda:
         "../../envs/training.yaml"
     threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]
@@ -52,6 +53,7 @@ rule extract_out_of_distribution:
         f"{RESULTS}/features/out_of_distribution/{{run}}.safetensors",
     log:
         f"{LOGS}/features/out_of_distribution/{{run}}.log",
+    priority: as_listed
     conda:
         "../../envs/training.yaml"
     threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]

@@ -96,6 +96,7 @@ rule attack:
         f"{LOGS}/robustness/{{run}}.log",
     wildcard_constraints:
         run=any_run(STUDY.with_network),
+    priority: as_listed
     conda:
         "../../envs/training.yaml"
     threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]

@@ -67,8 +67,7 @@ rule train_network:
         f"{LOGS}/train/{{run}}.log",
     wildcard_constraints:
         run=any_run(STUDY.trained),
-    # The runs listed first start first.
-    priority: lambda wildcards: len(RUNS) - list(RUNS).index(wildcards.run)
+    priority: as_listed
     conda:
         "../../envs/training.yaml"
     threads: lambda wildcards: RUNS[wildcards.run].settings["threads"]
