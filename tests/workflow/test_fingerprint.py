@@ -1,10 +1,13 @@
 """The code fingerprint sees statements and nothing else, follows imports and nothing else, on every Python."""
 
+import os
 import re
+import shutil
 import textwrap
+import time
 
 import pytest
-from fingerprint import LIBRARY, closure, fingerprint
+from fingerprint import LIBRARY, closure, fingerprint, forget, last_touched
 
 
 @pytest.fixture
@@ -102,6 +105,26 @@ def test_a_step_reaches_what_it_computes_with_and_nothing_after_it():
     assert not [module for module in measured if module.startswith(("train", "theory", "figures"))]
     drawn = closure("steps.figure", "figures.figure_07")
     assert not {"metrics.measures", "figures.figure_02", "train.training"} & set(drawn)
+
+
+def test_what_configuration_computes_of_data_counts(tmp_path):
+    """Of `config`, which checks settings and so decides no byte, one module computes what a preparation writes."""
+    library = shutil.copytree(LIBRARY, tmp_path / LIBRARY.name)
+    before = fingerprint("steps.prepare_dataset", library=library)
+    forget()
+    counts = library / "config/imbalance.py"
+    counts.write_text(counts.read_text().replace("math.floor", "math.ceil"))
+    assert fingerprint("steps.prepare_dataset", library=library) != before
+
+
+def test_an_edit_that_was_put_back_shows_in_when_a_file_was_last_touched(library):
+    root = library(m="import package.n", n="X = 1")
+    before, stat = last_touched("m", library=root), (root / "n.py").stat()
+    time.sleep(0.02)
+    for text in ("X = 2", "X = 1"):
+        (root / "n.py").write_text(text)
+    os.utime(root / "n.py", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert last_touched("m", library=root) > before
 
 
 def test_every_step_stands_alone_in_its_closure():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import receipts
+import run_step
 from contents import checksum
 from records import CARRIED, KNOWN_FORMAT, Records
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, PersistenceBase
@@ -134,6 +135,12 @@ def test_no_advice_to_keep_what_dvc_has(folder):
         records().restore()
 
 
+def test_what_is_dated_in_the_future_is_dated_now_because_what_follows_could_not_be_newer(folder):
+    os.utime(TABLE, (4e9, 4e9))
+    assert plan() == ["first"] * 3
+    assert os.stat(TABLE).st_mtime <= os.stat(FIGURE).st_mtime + 60
+
+
 @pytest.mark.parametrize("time", [1, 4e9])
 def test_an_altered_file_of_git_is_made_again_whatever_its_time_and_what_reads_it_is_not(folder, time):
     write(TABLE, "forged")
@@ -219,6 +226,59 @@ def test_nothing_altered_is_accepted(folder):
     record(FIGURE, "accepted")
     records().accept("no reason")
     assert plan()[2] == "unknown"
+
+
+def test_the_file_of_a_job_that_nobody_saw_end_is_not_accepted(folder):
+    """Its Snakemake was killed, the job went on with other settings, and these were put back before a touch."""
+    assert plan() == ["first"] * 3
+    snakemake()._mark_incomplete(FIGURE, None)
+    write(FIGURE, "other settings")
+    receipts.write({TABLE: checksum(TABLE)}, {FIGURE: checksum(FIGURE)}, {})
+    touching = records()
+    touching.restore()
+    snakemake()._unmark_incomplete(FIGURE)  # as `snakemake --touch` does
+    record(FIGURE, "first")
+    touching.accept("a patch release")
+    assert plan() == ["first", "first", "unknown"]
+
+
+@pytest.fixture
+def step(folder, monkeypatch):
+    """A job that makes the table: `run_step` around a step of the test's own."""
+
+    def run(work):
+        monkeypatch.setattr("neural_collapse.__main__.main", work)
+        code = [run_step.fingerprint("steps.collect"), "steps.collect"]
+        arguments = ["--code", *code, "--reads", IMAGES, "--makes", TABLE, "--", "collect"]
+        monkeypatch.setattr("sys.argv", ["run_step", *arguments])
+        return run_step.main()
+
+    return run
+
+
+def test_a_job_that_outlives_its_snakemake_gives_no_receipt_once_another_has_made_the_file(step, capsys):
+    def newer(_):
+        write(TABLE, "newer")
+        return 0
+
+    def older(_):
+        assert step(newer) == 0
+        write(TABLE, "older")
+        return 0
+
+    assert step(older) == 1 and "another job has begun to make the same files" in capsys.readouterr().err
+    record(TABLE, "newer")
+    assert plan() == ["first", "unknown", "unknown"], "the older table is not what the newer job made"
+    assert step(newer) == 0
+    record(TABLE, "newer")
+    assert plan() == ["first", "newer", "unknown"]
+
+
+def test_code_that_is_edited_and_put_back_while_a_job_imports_it_fails_that_job(step, monkeypatch, capsys):
+    times = iter([1, 2])
+    monkeypatch.setattr("run_step.last_touched", lambda *modules: next(times))
+    assert step(lambda _: pytest.fail("it ran")) == 1
+    assert "the code was changed while this job started; repeat the command." in capsys.readouterr().err
 
 
 def test_a_second_snakemake_is_told_and_a_dead_ones_locks_are_cleared(folder):

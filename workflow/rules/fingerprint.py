@@ -22,6 +22,7 @@ LIBRARY = Path(__file__).parents[1] / "neural_collapse"
 # What decides whether and when a file is written, and not what is in it: a job's settings are its parameters, whoever
 # checks them, and a stopped training goes on to the same bytes.
 _DECIDES_NO_BYTE = ("errors", "locks", "config", "steps._options", "steps._stopping", "train.resume")
+_DECIDES_BYTES = ("config.imbalance",)  # how many examples each class keeps
 
 
 # What others call of a module that they load by name: a step, a network, a source of data, a loss, a figure.
@@ -67,7 +68,8 @@ def fingerprint(*modules: str, library: Path = LIBRARY) -> str:
     found = [
         definition
         for definition in reached(*modules, library=library)
-        if not f"{definition.module}.".startswith(tuple(f"{module}." for module in _DECIDES_NO_BYTE))
+        if definition.module in _DECIDES_BYTES
+        or not f"{definition.module}.".startswith(tuple(f"{module}." for module in _DECIDES_NO_BYTE))
     ]
     digests = [f"{module}:{name}:{_digest(_file(module, library), name)}" for module, name in found]
     digests = [digest for digest in digests if not digest.endswith(":")]
@@ -89,6 +91,11 @@ def fingerprint_of_files(paths: Iterable[Path]) -> str:
 def closure(*modules: str, library: Path = LIBRARY) -> list[str]:
     """The modules that hold any definition that is reached; a package by its own name, the library by an empty one."""
     return sorted({definition.module for definition in reached(*modules, library=library)})
+
+
+def last_touched(*modules: str, library: Path = LIBRARY) -> int:
+    """When any file that the modules reach was last written or replaced, in nanoseconds; no edit can set this back."""
+    return max(_file(module, library).stat().st_ctime_ns for module in closure(*modules, library=library))
 
 
 @functools.cache

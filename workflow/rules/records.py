@@ -14,6 +14,7 @@ the Snakefile is read:
 """
 
 import atexit
+import contextlib
 import getpass
 import hashlib
 import json
@@ -125,6 +126,7 @@ class Records:
         write_json(self._contents, memory)
         if heavy:
             raise InputError(self._refusal(heavy))
+        _bring_to_the_present(self._all_outputs())
         for outputs in self._outputs.values():
             # One output without a record, and Snakemake asks for none of the others of its job.
             begun = any(path in entries or os.path.exists(path) for path in outputs)
@@ -165,6 +167,9 @@ class Records:
         why stays in the entry until it is made anew.
         """
         memory: Memory = _read_json(self._contents)
+        for receipt in receipts.found():
+            if self._incomplete & receipt["outputs"].keys():  # their Snakemake, killed, had other settings perhaps
+                receipts.discard(receipt["outputs"])
         entries, waiting = self._entries(memory), _read_json(self._waiting)
         for path in self._all_outputs():
             record = self._snakemake._read_record(path)
@@ -276,6 +281,15 @@ class Records:
             f"`dvc checkout --force {folder}` brings what was; or delete what differs, and it is made again once a job "
             "needs it."
         )
+
+
+def _bring_to_the_present(paths: Iterable[str]) -> None:
+    """Date files of the future now: what is made of them later would be older, and Snakemake would delete it."""
+    now = time.time()
+    for path in paths:
+        with contextlib.suppress(OSError):  # absent, or somebody else's
+            if os.stat(path).st_mtime > now:
+                os.utime(path)
 
 
 def _in_dvc_cache(path: str) -> bool:

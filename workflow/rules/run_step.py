@@ -3,13 +3,15 @@
     python -m run_step --code FINGERPRINT MODULE... --reads FILE... --makes FILE... -- STEP FLAG...
 
 Snakemake decides what to run when it reads the Snakefile; a job may start hours later. What it is to run was planned
-for the code of that time, so the job compares the code's fingerprint when it starts and again when it ends. A finished
-job leaves a *receipt* of what it read and made (`receipts`): Snakemake's own record looks at the inputs only once the
-job has ended, and tells a finished job from a failed one by nothing.
+for the code of that time, so the job compares the code's fingerprint when it starts, imports all that it reaches, and
+compares again when it ends. A finished job leaves a *receipt* of what it read and made (`receipts`): Snakemake's own
+record looks at the inputs only once the job has ended, and tells a finished job from a failed one by nothing.
 """
 
 import argparse
+import contextlib
 import gc
+import importlib
 import os
 import sys
 
@@ -17,7 +19,7 @@ import gpus
 import receipts
 from contents import checksum
 from environments import ran_with
-from fingerprint import fingerprint, forget
+from fingerprint import closure, fingerprint, forget, last_touched
 
 from neural_collapse.errors import InputError
 
@@ -33,13 +35,18 @@ def main() -> int:
     parser.add_argument("--reads", nargs="*", default=[])
     parser.add_argument("--makes", nargs="+", required=True)
     options = parser.parse_args(own)
-    receipts.discard(options.makes)
+    ticket = receipts.begin(options.makes)
     read = {path: checksum(path) for path in options.reads}
+    modules = options.code[1:]
+    touched = last_touched(*modules)
     if not _is_planned(options.code):
         return _refuse("the code was changed after this job was planned; repeat the command.")
     from neural_collapse.__main__ import main as run
 
     try:
+        _import_all(modules)
+        if last_touched(*modules) != touched:
+            return _refuse("the code was changed while this job started; repeat the command.")
         with gpus.given(step[0]):
             status = run(step)
     except InputError as error:
@@ -52,8 +59,17 @@ def main() -> int:
     if changed:
         return _refuse(f"{changed[0]} was changed while this job read it; repeat the command.")
     made = {path: checksum(path) for path in options.makes if os.path.exists(path)}
-    receipts.write(read, made, ran_with(*options.code[1:]))
+    if not receipts.is_good(options.makes, ticket):
+        return _refuse("another job has begun to make the same files since this one began; repeat the command.")
+    receipts.write(read, made, ran_with(*modules))
     return 0
+
+
+def _import_all(modules: list[str]) -> None:
+    """Import whatever of the library a step reaches, now or later, so that an edit from here on reaches it no more."""
+    for module in closure(*modules):
+        with contextlib.suppress(ImportError):  # of a package that this job does without
+            importlib.import_module(f"neural_collapse.{module}".rstrip("."))
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
