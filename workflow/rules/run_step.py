@@ -44,10 +44,10 @@ def main() -> int:
     from neural_collapse.__main__ import main as run
 
     try:
-        _import_all(modules)
-        if last_touched(*modules) != touched:
-            return _refuse("the code was changed while this job started; repeat the command.")
-        with gpus.given(step[0]):
+        with gpus.given(step[0]):  # before anything that may look for a GPU is imported
+            _import_all(modules)
+            if last_touched(*modules) != touched:
+                return _refuse("the code was changed while this job started; repeat the command.")
             status = run(step)
     except InputError as error:
         return _refuse(str(error))
