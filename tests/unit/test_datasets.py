@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -551,3 +552,32 @@ def test_features_that_are_no_image_are_standardised_and_trained_on(tmp_path):
     np.savez(tmp_path / "mine.npz", **arrays | {"train_features": features[:45] * 1e300}, test_labels=labels[45:])
     with pytest.raises(InputError, match="train features: all numbers must be finite"):
         prepare(load("arrays", path=tmp_path / "mine.npz"), name="mine", train_per_class="all", padding=0, seed=0)
+
+
+def test_data_of_ones_own_that_change_before_or_while_they_are_read_leave_no_card(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "mine.npz"
+    images, labels = examples(20, (6, 6), 2)
+    save = partial(np.savez, path, train_labels=labels, test_labels=labels, test_images=images)
+    save(train_images=images)
+    files = [tmp_path / name for name in ("mine.safetensors", "mine.json", "origin.json")]
+    flags = ["--name", "mine", "--source", "arrays", "--train-per-class", "all", "--padding", "0", "--seed", "0"]
+    flags += ["--path", str(path), "--content", content_digest(path)]
+    flags += ["--output", str(files[0]), "--card", str(files[1]), "--origin", str(files[2])]
+    assert main(["prepare-dataset", *flags]) == 0 and all(file.exists() for file in files)
+    for file in files:
+        file.unlink()
+
+    def edited_and_put_back(*arguments, **options):
+        before = path.read_bytes()
+        save(train_images=images[::-1])
+        raw = load(*arguments, **options)
+        path.write_bytes(before)
+        return raw
+
+    monkeypatch.setattr("neural_collapse.steps.prepare_dataset.load", edited_and_put_back)
+    assert main(["prepare-dataset", *flags]) == 1
+    monkeypatch.undo()
+    save(train_images=images[::-1])
+    assert main(["prepare-dataset", *flags]) == 1
+    assert capsys.readouterr().err.count(f"{path}: was changed after this was planned; repeat the command.") == 2
+    assert not any(file.exists() for file in files)

@@ -96,7 +96,7 @@ def test_a_line_is_the_trainings_that_differ_in_one_setting_alone(tmp_path):
     assert any(sorted(ys) == pytest.approx(sorted(expected)) for ys in drawn)
     (legend,) = block.legends
     labels = [text.get_text() for text in legend.get_texts()]
-    assert labels == ["MSE, batch norm true", "CE, batch norm true", "MSE, batch norm false", "CE, batch norm false"]
+    assert labels == ["MSE, batch norm true", "MSE, batch norm false", "CE, batch norm true", "CE, batch norm false"]
 
 
 def test_few_features_are_drawn_beside_the_best_code_of_so_many_classes(tmp_path):

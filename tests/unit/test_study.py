@@ -302,7 +302,7 @@ def test_a_run_may_have_seeds_of_its_own():
     config = changed("studies/small/seeds", [4, 5])
     config["studies"]["small"]["runs"]["digits-vgg11-ce"] = {"seeds": [7], "epochs": 9, "learning_rate": 0.1}
     names = [run.name for run in load_study(config).runs]
-    assert names == ["digits-vgg11-mse-seed4", "digits-vgg11-mse-seed5", "digits-vgg11-ce-seed7"]
+    assert names == ["digits-vgg11-ce-seed7", "digits-vgg11-mse-seed4", "digits-vgg11-mse-seed5"]
     assert "seeds" not in load_study(config).runs[-1].settings
 
 
@@ -312,10 +312,10 @@ def test_a_grid_makes_every_combination_of_each_run_that_is_no_variant():
     study = load_study(config)
     found = {run.name: (run.settings["weight_decay"], run.network_options) for run in study.runs}
     assert found == {
-        "digits-vgg11-mse-weight_decay_0.005_width_0.5-seed0": (0.005, {"width": 0.5}),
-        "digits-vgg11-mse-weight_decay_0.005_width_1-seed0": (0.005, {"width": 1}),
-        "digits-vgg11-mse-weight_decay_0.00001_width_0.5-seed0": (1e-5, {"width": 0.5}),
-        "digits-vgg11-mse-weight_decay_0.00001_width_1-seed0": (1e-5, {"width": 1}),
+        "digits-vgg11-mse-width_0.5_weight_decay_0.005-seed0": (0.005, {"width": 0.5}),
+        "digits-vgg11-mse-width_1_weight_decay_0.005-seed0": (0.005, {"width": 1}),
+        "digits-vgg11-mse-width_0.5_weight_decay_0.00001-seed0": (1e-5, {"width": 0.5}),
+        "digits-vgg11-mse-width_1_weight_decay_0.00001-seed0": (1e-5, {"width": 1}),
         "digits-vgg11-mse-mine-seed0": (0.1, {}),
     }
     assert list(study.datasets) == ["digits"]
@@ -363,7 +363,7 @@ def test_runs_may_bring_what_others_trained():
     assert [run.name for run in study.trained] == [
         f"digits-vgg11-mse-batch_size_{size}-seed{seed}" for size in (10, 20) for seed in (0, 1)
     ]
-    wide, *deep = study.bringing("features")
+    *deep, wide = study.bringing("features")
     assert (str(wide), wide.dataset, wide.loss) == ("wide-seed0", "unknown", "unknown")
     assert wide.settings == {"weight_decay": 0.01}, "of a training it has no other setting, and of no grid any"
     assert [run.name for run in deep] == ["unknown-deep-supcon-late-seed0", "unknown-deep-supcon-late-seed1"]
@@ -371,7 +371,22 @@ def test_runs_may_bring_what_others_trained():
     (mine,) = study.bringing("checkpoints")
     assert (mine.architecture, mine.data, mine.network) == ("models:build", "digits", "mine")
     assert study.datasets.keys() == {"digits"} and not study.swept
-    assert [row.get("brings") for row in settings_of_runs(study)] == [*[None] * 4, *["features"] * 3, "checkpoints"]
+    assert [row.get("brings") for row in settings_of_runs(study)] == ["checkpoints", *[None] * 4, *["features"] * 3]
+
+
+@pytest.mark.parametrize("name", CONFIG["studies"])
+def test_the_order_of_keys_changes_nothing(name):
+    """Neither what is trained, nor a word of any job's settings."""
+
+    def turned(value):
+        return {key: turned(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+    declared, other = load_study(CONFIG, name), load_study(turned(CONFIG), name)
+    assert repr(other.runs) == repr(declared.runs)
+    assert repr(settings_of_runs(other)) == repr(settings_of_runs(declared))
+    for field in ("attack", "theory", "figures", "sweep"):
+        assert repr(getattr(other, field)) == repr(getattr(declared, field))
+    assert all(repr(other.datasets[key]) == repr(value) for key, value in declared.datasets.items())
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,8 @@ def test_a_study_of_features_is_measured_drawn_judged_and_reported(repository):
     results = repository.path / "results/mine"
     assert (results / "runs.csv").read_text().splitlines() == [
         "dataset,network,loss,variant,seed,brings,weight_decay",
-        "unknown,wide,unknown,plain,0,features,0.0",
         "blobs,narrow,mse,plain,0,features,0.005",
+        "unknown,wide,unknown,plain,0,features,0.0",
     ]
     table = (results / "metrics.csv").read_text()
     for epoch in EPOCHS:
@@ -265,6 +265,29 @@ def test_a_mistake_about_checkpoints_is_one_sentence(brought, old, new, words):
     said = "\n".join([printed, *logs])
     assert any(line.startswith("error: ") and words in line for line in said.splitlines())
     assert "Traceback" not in said
+
+
+def test_files_that_change_before_they_are_looked_at_leave_no_card(brought):
+    """As where they are edited while the job waits: it was told what it would find."""
+    command = ("find-files", "--study", "mine", "--run", RUN, "--output", "card.json", "--content", "0" * 64)
+    printed = brought.run("python", "-m", "neural_collapse", *command, PYTHONPATH="workflow", fails=True)
+    assert "its files were changed after this was planned; repeat the command." in printed
+    assert not (brought.path / "card.json").exists()
+
+
+def test_dvc_follows_the_module_and_the_weights_of_a_network(brought):
+    brought.run("dvc", "repro", "-q", "workflow/dvc.yaml:features@mine")
+    assert "up to date" in brought.run("dvc", "status", "workflow/dvc.yaml:features@mine")
+    brought.edit("models.py", "nn.ReLU", "nn.GELU")
+    assert "models.py" in brought.run("dvc", "status")
+    before = brought.state_of("results/mine/features")
+    brought.run("dvc", "repro", "-q", "workflow/dvc.yaml:features@mine")
+    assert brought.state_of("results/mine/features") != before
+    assert "extract_features" not in brought.plan()
+    brought.edit("config.yaml", 'source: "models:small"', 'weights: weights/2.pt, source: "models:small"')
+    brought.run("snakemake", "-n")
+    named = json.loads((brought.path / "workflow/params.yaml").read_text())["own"]
+    assert "weights/2.pt" in {own["path"] for own in named.values()}
 
 
 def test_a_networks_function_is_trained_too(brought):

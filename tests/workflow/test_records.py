@@ -1,14 +1,17 @@
 """The records carried in git: what they rely on in Snakemake, what they restore, and what they refuse."""
 
+import importlib
 import inspect
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 import receipts
 import run_step
 from contents import checksum
+from own_inputs import word_of_code, word_of_file
 from records import CARRIED, KNOWN_FORMAT, Records
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, PersistenceBase
 from snakemake.persistence.file import FilePersistence
@@ -246,9 +249,9 @@ def test_the_file_of_a_job_that_nobody_saw_end_is_not_accepted(folder):
 def step(folder, monkeypatch):
     """A job that makes the table: `run_step` around a step of the test's own."""
 
-    def run(work):
+    def run(work, *words):
         monkeypatch.setattr("neural_collapse.__main__.main", work)
-        code = [run_step.fingerprint("steps.collect"), "steps.collect"]
+        code = [run_step.fingerprint("steps.collect"), "steps.collect", *words]
         arguments = ["--code", *code, "--reads", IMAGES, "--makes", TABLE, "--", "collect"]
         monkeypatch.setattr("sys.argv", ["run_step", *arguments])
         return run_step.main()
@@ -279,6 +282,36 @@ def test_code_that_is_edited_and_put_back_while_a_job_imports_it_fails_that_job(
     monkeypatch.setattr("run_step.last_touched", lambda *modules: next(times))
     assert step(lambda _: pytest.fail("it ran")) == 1
     assert "the code was changed while this job started; repeat the command." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name, word_of", [("models", word_of_code), ("my weights.pth", word_of_file)])
+def test_a_users_own_file_that_is_edited_while_a_job_waits_or_runs_fails_that_job(step, name, word_of, capsys):
+    file = Path("models.py" if name == "models" else name)
+    file.write_text("build = 1")
+    planned = word_of(name)
+    assert step(lambda _: 0, planned) == 0
+    file.write_text("build = 2")
+    assert step(lambda _: pytest.fail("it ran"), planned) == 1
+    assert f"{name} was changed after this job was planned; repeat the command." in capsys.readouterr().err
+    file.write_text("build = 1")
+    assert step(lambda _: file.write_text("build = 2") - 9, planned) == 1
+    assert f"{name} was changed while this job ran; repeat the command." in capsys.readouterr().err
+
+
+def test_a_users_own_module_is_imported_before_an_edit_can_reach_the_job(step, folder, monkeypatch):
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "models", raising=False)
+    models = Path("models.py")
+    models.write_text("build = 1")
+
+    def edited_and_put_back(_):
+        models.write_text("build = 2")
+        built = importlib.import_module("models").build
+        models.write_text("build = 1")
+        return built - 1
+
+    assert step(edited_and_put_back, word_of_code("models")) == 0
+    monkeypatch.delitem(sys.modules, "models")
 
 
 def test_a_second_snakemake_is_told_and_a_dead_ones_locks_are_cleared(folder):

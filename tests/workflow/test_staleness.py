@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 pytestmark = pytest.mark.xdist_group("staleness")
 
@@ -289,6 +290,26 @@ def test_a_change_that_changes_nothing_is_accepted_with_a_reason(study):
     study.run("snakemake", "--touch", "--cores", "1", "train", "--config", "accept=an assertion that always holds")
     assert study.plan("train") == {}
     assert "an assertion that always holds" in (study.path / "results/tiny/provenance/train.json").read_text()
+
+
+def test_a_preparation_is_accepted_where_the_images_are_absent(study):
+    shutil.rmtree(study.path / "results/tiny/data")
+    with open(study.path / LIBRARY / "data/preparation.py", "a") as file:
+        file.write("\nassert True\n")
+    assert study.plan("results/tiny/datasets/digits.json") == {"prepare_dataset": 1}
+    study.run("snakemake", "--touch", "--cores", "1", "data", "--config", "accept=an assertion that always holds")
+    assert study.plan("metrics", "figures") == {}
+    assert not list((study.path / "results/tiny/data").glob("*.safetensors"))
+
+
+def test_the_order_of_runs_and_settings_makes_nothing_stale(study):
+    def turned(value):
+        return {key: turned(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+    config = study.path / "config.yaml"
+    config.write_text(yaml.safe_dump(turned(yaml.safe_load(config.read_text())), sort_keys=False))
+    assert study.plan() == {}
+    assert "up to date" in study.run("dvc", "status")
 
 
 def test_a_deleted_metrics_file_is_measured_again_without_training(study):

@@ -5,14 +5,16 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from .errors import InputError
+
+if TYPE_CHECKING:  # whoever writes a table has pandas loaded, and nobody else needs to
+    import pandas as pd
 
 _METADATA = "metadata"
 
@@ -104,7 +106,7 @@ def _open_arrays(path):
         ) from None
 
 
-def write_csv(path: str | Path, table: pd.DataFrame) -> None:
+def write_csv(path: str | Path, table: "pd.DataFrame") -> None:
     """Write a table without its index; every float as the shortest text that reads back to the same float64.
 
     What is no number is `nan`, so that an empty field is always damage.

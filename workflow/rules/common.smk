@@ -16,7 +16,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from attempts import keep_logs_of_earlier_attempts
 from environments import mixture, pins
-from fingerprint import fingerprint, fingerprint_of_files, remember_in
+from fingerprint import fingerprint, remember_in
 from neural_collapse.data.own_files import found_files
 from neural_collapse.data.preparation import content_digest, own_path
 from neural_collapse.config.checks import checked
@@ -25,6 +25,7 @@ from neural_collapse.errors import InputError
 from neural_collapse.config.runs import load_study, settings_of_runs
 from neural_collapse.config.shown import declared_by, portrayed_runs, shown_runs, shows_something
 from neural_collapse.storage import write_json
+from own_inputs import word_of_code
 from records import Records
 from scheduler import handle_sigterm_in_a_thread, look_again_once_at_a_time
 
@@ -115,7 +116,7 @@ if (
     check_networks()
 
 RUNS = {run.name: run for run in STUDY.runs}
-PLACE_FROM_THE_END = {name: place for place, name in enumerate(reversed(RUNS), 1)}
+LISTED = [str(pair) for name, study in config["studies"].items() if str(name) == STUDY.name for pair in study["runs"]]
 RESULTS = f"results/{STUDY.name}"  # as the rules name files; a module's prefix comes before what they name
 PLACE = str(workflow.modifier.modify_path(RESULTS))  # where these lie
 LOGS = f"logs/{STUDY.name}"
@@ -219,7 +220,8 @@ def flags(settings):
 
 def as_listed(wildcards):
     """A job's priority: runs listed first come first, so that with the longest at the top no core is idle at the end."""
-    return PLACE_FROM_THE_END[wildcards.run]
+    listed = max((pair for pair in LISTED if f"{wildcards.run}-".startswith(f"{pair}-")), key=len)
+    return len(LISTED) - LISTED.index(listed)
 
 
 def identity(wildcards):
@@ -233,26 +235,26 @@ def digest(settings):
     return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
 
-def code(step, *modules):
-    """A job's code as one of its parameters: the fingerprint of its step and of what that loads by name, and their names."""
+def code(step, *modules, own=()):
+    """A job's code as one of its parameters: the fingerprint of its step and of what that loads by name, and their names.
+
+    Then the words of what it reads of its user's own.
+    """
     modules = (f"steps.{step}", *modules)
-    return " ".join([fingerprint(*modules), *modules])
+    return " ".join([fingerprint(*modules), *modules, *map(shlex.quote, filter(None, own))])
 
 
-def code_of_run(step, run, *modules):
-    """With what the step loads for a run: the file of its network, and those of `modules`."""
-    return code(step, f"train.networks.{building_module(run.architecture)}", *modules)
+def code_of_run(step, run, *modules, own=()):
+    """With what the step loads for a run: the file of its network, those of `modules`, and a module of one's own."""
+    own = [word_of_code(module_of_own(run)), *own]
+    return code(step, f"train.networks.{building_module(run.architecture)}", *modules, own=own)
+
+
+def module_of_own(run):
+    """The module of a network `module:function`; empty for any other."""
+    return run.architecture.partition(":")[0] if ":" in run.architecture else ""
 
 
 def pins_of_run(step, run):
-    """The pins of what decides the bytes of a step that runs a network, and the code of a network of one's own."""
-    return pins(f"steps.{step}", f"train.networks.{building_module(run.architecture)}") + own_code(run)
-
-
-def own_code(run):
-    """What stands for the code of a network `module:function`: its module or package, where that lies here."""
-    name = run.architecture.partition(":")[0] if ":" in run.architecture else ""
-    package = name.partition(".")[0]
-    files = [Path(f"{package}.py"), *sorted(Path(package).rglob("*.py"))] if package else []
-    files = [file for file in files if file.is_file()]
-    return [f"{name} {fingerprint_of_files(files)}"] if files else []
+    """The pins of what decides the bytes of a step that runs a network."""
+    return pins(f"steps.{step}", f"train.networks.{building_module(run.architecture)}")

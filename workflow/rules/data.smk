@@ -2,6 +2,7 @@ import contextlib
 import functools
 
 from contents import checksum
+from own_inputs import places_of_module
 from neural_collapse.data.own_files import are_there, digest_of_files, folder_of, how_many
 
 
@@ -11,15 +12,16 @@ def source_of(dataset):
 
 
 def own_data(wildcards):
-    """The content of a user's own file or folder; where that is absent, the one the images were made of, if known."""
+    """What a user's own file or folder must hold; where that is absent, what the images were made of, if known."""
     path = STUDY.datasets[wildcards.dataset]["path"]
     if path is None:
-        return None
+        return ""
     path, origin = Path(path).expanduser(), Path(f"{PLACE}/datasets/{wildcards.dataset}.origin.json")
     if path.exists():
-        return content_digest(path)
+        return flags({"content": content_digest(path)})
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # absent, or damaged and made again
-        return json.loads(origin.read_text())["sha256"]
+        return flags({"content": json.loads(origin.read_text())["sha256"]})
+    return ""
 
 
 def origin_of(run):
@@ -61,37 +63,30 @@ def brought_files(run):
     return flags({"study": STUDY.name, "run": run}) + ' --config "$NEURAL_COLLAPSE_PLAN"'
 
 
-def name_own_data_to_dvc():
-    """Write down which data of the user's own are here, for DVC to watch (`own` in workflow/dvc.yaml)."""
+def name_own_files_to_dvc():
+    """Write down which files of the user's own are here, for DVC to watch (`own` in workflow/dvc.yaml)."""
     file = WORKFLOW / "params.yaml"
     known = json.loads(file.read_text())["own"] if file.exists() else {}
-    here = {
-        f"{STUDY.name}-{name.partition('-')[0]}": {  # one of what is prepared of them watches for all
-            "study": STUDY.name,
-            "dataset": name,
-            "path": str(Path(settings["path"]).expanduser()),
+    here = {name.partition("-")[0]: own["path"] for name, own in STUDY.datasets.items() if own["path"]}
+    for run in STUDY.runs:
+        here |= {
+            f"{run}-{number}": folder_of(file) for number, file in enumerate(run.brings.files if run.brings else ())
         }
-        for name, settings in STUDY.datasets.items()
-        if settings["path"]
+        if weights := run.network_options.get("weights"):
+            here[f"{run.pair}-weights"] = weights
+        here |= {f"code-{place.name}": place for place in places_of_module(module_of_own(run))}
+    named = {name: own for name, own in known.items() if own["study"] != STUDY.name}
+    named |= {
+        f"{STUDY.name}-{name}".replace(".", "_"): {"study": STUDY.name, "path": str(Path(path).expanduser())}
+        for name, path in here.items()
     }
-    here |= {
-        f"{STUDY.name}-{run}-{number}".replace(".", "_"): {
-            "study": STUDY.name,
-            "dataset": run.name,
-            "path": str(folder_of(file)),
-        }
-        for run in STUDY.runs
-        if run.brings
-        for number, file in enumerate(run.brings.files)
-    }
-    named = here | {name: own for name, own in known.items() if own["study"] != STUDY.name}
     named = {name: own for name, own in named.items() if Path(own["path"]).exists()}
     if named != known:
         write_json(file, {"own": named})
 
 
 if workflow.is_main_process and not IS_MODULE:
-    name_own_data_to_dvc()
+    name_own_files_to_dvc()
 
 
 # The card, in git, stands for the images: whoever reads them depends on the card alone, so that absent images (a fresh
@@ -117,7 +112,7 @@ checkpoint prepare_dataset:
     message:
         "Prepare the images of {wildcards.dataset}"
     shell:
-        STEP + "prepare-dataset {params.settings} "
+        STEP + "prepare-dataset {params.settings} {params.own_data} "
         "--output {output.data} --card {output.card} --origin {output.origin} > {log} 2>&1"
 
 
@@ -139,7 +134,7 @@ rule find_files:
     message:
         "Look at the files of {wildcards.run}"
     shell:
-        STEP + "find-files {params.run} --output {output} > {log} 2>&1"
+        STEP + "find-files {params.run} --content {params.content} --output {output} > {log} 2>&1"
 
 
 if workflow.is_main_process and any(run.brings for run in STUDY.runs):

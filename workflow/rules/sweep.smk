@@ -45,19 +45,18 @@ rule try_learning_rate:
         images=lambda wildcards: images(trial_run(wildcards).data),
         settings=lambda wildcards: flags(training_settings(trial_run(wildcards))),
         learning_rate=rate_of_trial,
-        code=lambda wildcards: code_of_run(
-            "try_learning_rate", trial_run(wildcards), f"train.losses.{trial_run(wildcards).loss}"
+        code=lambda wildcards: code_of_training(
+            "try_learning_rate",
+            trial_run(wildcards),
+            f"{PLACE}/sweep/round{wildcards.round}/{wildcards.pair}/{wildcards.place}.csv",
         ),
         environment=lambda wildcards: pins_of_run("try_learning_rate", trial_run(wildcards)),
-        weights=lambda wildcards: weights_of(
-            trial_run(wildcards), f"{PLACE}/sweep/round{wildcards.round}/{wildcards.pair}/{wildcards.place}.csv"
-        ),
         resume=f"{PLACE}/resume/{{pair}}/{{round}}-{{place}}",  # no run's folder: those end in the seed
     message:
         "Try a learning rate for {wildcards.pair}: round {wildcards.round}, place {wildcards.place}"
     shell:
         "{{ {params.images} exec " + STEP + "try-learning-rate --data {params.data} {params.settings} "
-        "{params.learning_rate} --resume {params.resume} --code-version {params.code:q}{params.weights} "
+        "{params.learning_rate} --resume {params.resume} --code-version {params.code:q} "
         "--stop-with-parent $PPID --output {output}; }} >> {log} 2>&1"
 
 

@@ -1,3 +1,10 @@
+import functools
+
+from own_inputs import word_of_file
+
+word_of_weights = functools.cache(word_of_file)
+
+
 def training_settings(run):
     """Everything that decides a training, but its learning rate where a sweep chooses that."""
     settings = {"network": run.architecture, "network_options": run.network_options, "loss": run.loss, "seed": run.seed}
@@ -7,20 +14,20 @@ def training_settings(run):
     return settings
 
 
-def weights_of(run, output):
-    """The content of the file of weights that a training starts from, and its own network's code, if there are any.
+def code_of_training(step, run, output):
+    """With the loss, and the file of weights that a training starts from: what it holds or, without it, is recorded."""
+    weights = run.network_options.get("weights")
+    word = weights and (word_of_weights(weights) or recorded_word(weights, output))
+    return code_of_run(step, run, f"train.losses.{run.loss}", own=[word])
 
-    Where the file is absent, what is recorded.
-    """
-    own = "".join(f"-{code.replace(' ', '-')}" for code in own_code(run))
-    file = Path(run.network_options.get("weights", "")).expanduser()
-    if file.is_file():
-        return f"weights-{content_digest(file)}{own}"
+
+def recorded_word(file, output):
+    """The word of a file of weights that the entry of a training's output has, if there is one."""
     recorded = Path(PLACE) / "provenance" / f"{'train' if output.endswith('history.csv') else 'sweep'}.json"
-    if file.name and recorded.is_file():
+    if recorded.is_file():
         made = [json.dumps(job) for job in json.loads(recorded.read_text())["jobs"] if output in job["outputs"]]
-        return next((found for job in made for found in re.findall("weights-[0-9a-f]{64}", job)), "") + own
-    return own
+        found = [content for job in made for content in re.findall("@([0-9a-f]{64})", job)]
+        return f"file:{file}@{found[0]}" if found else None
 
 
 def chosen_learning_rate(wildcards):
@@ -79,9 +86,10 @@ rule train_network:
         data=data_of_run,
         images=images_of_run,
         settings=lambda wildcards: flags(training_settings(RUNS[wildcards.run])),
-        code=lambda wildcards: code_of_run("train", RUNS[wildcards.run], f"train.losses.{RUNS[wildcards.run].loss}"),
+        code=lambda wildcards: code_of_training(
+            "train", RUNS[wildcards.run], f"{PLACE}/checkpoints/{wildcards.run}/history.csv"
+        ),
         environment=lambda wildcards: pins_of_run("train", RUNS[wildcards.run]),
-        weights=lambda wildcards: weights_of(RUNS[wildcards.run], f"{PLACE}/checkpoints/{wildcards.run}/history.csv"),
         checkpoints=subpath(output.history, parent=True),
         measured=STUDY.measured_epochs,
         resume=f"{PLACE}/resume/{{run}}",
@@ -93,5 +101,5 @@ rule train_network:
     shell:
         "{{ {params.images} exec " + STEP + "train --data {params.data} {params.settings} "
         "{params.learning_rate} --checkpoints {params.checkpoints} --history {output.history} "
-        "--measured-epochs {params.measured} --resume {params.resume} --code-version {params.code:q}{params.weights} "
+        "--measured-epochs {params.measured} --resume {params.resume} --code-version {params.code:q} "
         "--stop-with-parent $PPID; }} >> {log} 2>&1"

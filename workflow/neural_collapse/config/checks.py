@@ -137,10 +137,11 @@ def _as_meant(value: Any, key: str = "") -> Any:
     """A copy in which `5e-4` is a number, as everybody but YAML 1.1 (which wants `5.0e-4`) reads it.
 
     A whole number may be written `1e2` or `100.0`, and a key that YAML takes for a number is a name. What must be a
-    string (a path such as `2024e5`) stays one.
+    string (a path such as `2024e5`) stays one. The order of keys says nothing.
     """
     if isinstance(value, dict):
-        return {str(key): _as_meant(item, str(key)) for key, item in value.items()}
+        named = {str(name): _as_meant(item, str(name)) for name, item in value.items()}
+        return {name: named[name] for name in sorted(named)}
     if isinstance(value, list):
         return [_as_meant(item) for item in value]
     if isinstance(value, str) and key not in _TEXTS and _EXPONENTIAL.fullmatch(value):

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from ..errors import InputError, printable, shortened
 from ..npz import read_npz_mapped
@@ -413,6 +412,8 @@ def _hdf5(file: Path, names: Mapping[str, str]) -> dict[str, Any]:
 
 def _table(file: Path, names: Mapping[str, str]) -> dict[str, Any]:
     """One column of labels, one of splits where there is one called so, and every other column of numbers a feature."""
+    import pandas as pd  # no other kind of file needs it
+
     table = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
     labels = names.get("labels") or next((c for c in table if str(c).lower() in _NAMES["labels"] - {"classes"}), None)
     if labels is not None and labels not in table:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..storage import write_csv
-from .tables import RunKey
+from .tables import RunKey, in_paper_order
 
 _TRAINING = [name for name in RunKey._fields if name != "seed"]
 _PAIR = ["dataset", "network", "loss"]
@@ -19,11 +19,12 @@ def write_runs(path: str | Path, rows: Iterable[Mapping[str, Any]], chosen: pd.D
 
     Parameters
     ----------
-    rows: of `config.runs.settings_of_runs`. Lists are written with spaces between their values.
+    rows: of `config.runs.settings_of_runs`; written by data set, network and loss in the paper's order, and otherwise
+        as they come. Lists are written with spaces between their values.
     chosen: what sweeps tried and kept, of `collect-sweep`. A training has the rate that was kept last.
     """
-    table = pd.DataFrame(rows)
     keys = list(RunKey._fields)
+    table = pd.DataFrame(sorted(rows, key=lambda row: in_paper_order(RunKey(*map(row.__getitem__, keys)))[:4]))
     table = table[[*keys, *table.columns.difference(keys, sort=False)]]
     if chosen is not None:
         rates = chosen[chosen.kept].sort_values("round").groupby(_TRAINING).learning_rate.last()

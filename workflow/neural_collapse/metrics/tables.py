@@ -269,13 +269,14 @@ def read_csv(path: str | Path, columns: Iterable[str] = (), **options: Any) -> p
 
 
 def runs(table: pd.DataFrame) -> Iterator[tuple[RunKey, pd.DataFrame]]:
-    """Every run and its rows: data sets, then families of networks, in the paper's order, others by name after them."""
+    """Every run and its rows, by `in_paper_order`."""
     groups = {RunKey(*key): rows for key, rows in table.groupby(list(RunKey._fields), sort=False)}
-    for run in sorted(groups, key=_in_paper_order):
+    for run in sorted(groups, key=in_paper_order):
         yield run, groups[run]
 
 
-def _in_paper_order(run: RunKey) -> tuple[object, ...]:
+def in_paper_order(run: RunKey) -> tuple[object, ...]:
+    """A sort key: data sets, then families of networks, in the paper's order, others by name after them."""
     return (
         order(run.dataset, DATASETS),
         order(family(run.network), FAMILIES),

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..data.own_files import digest_of_files, found_files, how_many, sha256_of
+from ..errors import InputError
 from ..storage import write_json
 from ._brought import brought_arguments, brought_by
 
@@ -13,6 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", required=True, type=Path, help="their epochs and the checksum of their contents (JSON)"
     )
+    parser.add_argument("--content", metavar="SHA256", help="what they must hold, or nothing is written")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -20,6 +22,9 @@ def run(options: argparse.Namespace) -> None:
     found = found_files(patterns, options.run_name)
     epochs = [epoch for epoch in found if epoch is not None]
     count = how_many(found)
-    write_json(options.output, {"sha256": digest_of_files(patterns, sha256_of), "epochs": epochs, "files": count})
+    content = digest_of_files(patterns, sha256_of)
+    if options.content not in (None, content):
+        raise InputError(f"{options.run_name}: its files were changed after this was planned; repeat the command.")
+    write_json(options.output, {"sha256": content, "epochs": epochs, "files": count})
     found_epochs = f"epochs {', '.join(map(str, epochs))}"
     print(f"{options.run_name}: {found_epochs if epochs else f'{count} files'}")

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ..data.dataset import Dataset, write_dataset
-from ..data.preparation import content_digest, load, prepare
+from ..data.own_files import last_touched
+from ..data.preparation import content_digest, load, own_path, prepare
 from ..errors import InputError
 from ..locks import exclusive
 from ..storage import read_json, whole_file, write_json
@@ -77,6 +78,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     card.add_argument("--card", help="the summary to write, .json: sizes, statistics and checksum")
     card.add_argument("--expect", metavar="CARD", help="the summary of the data set that this must become again")
     parser.add_argument("--origin", help="the file to write, .json, that names the content of your own data")
+    parser.add_argument("--content", metavar="SHA256", help="what your own data must hold, or nothing is written")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -89,6 +91,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _prepare(options: argparse.Namespace) -> None:
+    touched = last_touched(own_path(options.path)) if options.path else None
     raw = load(options.source, path=options.path, root=options.root, resize=options.resize)
     dataset = prepare(
         raw,
@@ -111,10 +114,12 @@ def _prepare(options: argparse.Namespace) -> None:
                 f"{options.output}: the images made here are not those of {options.expect}; fetch them with `dvc pull` "
                 "or delete that file to make everything that depends on them anew."
             )
+        own = content_digest(options.path) if options.path else None
+        if options.content not in (None, own) or (options.path and last_touched(own_path(options.path)) != touched):
+            raise InputError(f"{options.path}: was changed after this was planned; repeat the command.")
     if options.card:
         write_json(options.card, card)
     if options.origin:
-        own = None if options.path is None else content_digest(options.path)
         write_json(options.origin, {"sha256": own})
     size = "x".join(str(length) for length in dataset.train_images.shape[1:])
     print(
