@@ -394,3 +394,9 @@ def test_the_order_of_keys_changes_nothing(name):
 )
 def test_the_studies_of_the_documentation_are_studies(block):
     assert load_study({"study": "mine"} | yaml.safe_load(block)).runs
+
+
+def test_a_study_may_be_called_by_a_number():
+    """As `--config study=7` gives it."""
+    config = {"study": 7, "studies": {7: SMALL["studies"]["small"]}}
+    assert load_study(config).name == "7"

@@ -9,11 +9,13 @@ import re
 import shutil
 import stat
 
+import numpy as np
 import pytest
 from conftest import ROOT, TINY, jobs_in, wait_until
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
+LIBRARY = "workflow/neural_collapse"
 RUN = "digits-vgg11-mse-seed0"
 # Submits a job as a process of its own, which survives whoever submitted it.
 SUBMIT = "#!/bin/bash\nsetsid bash $1 > $1.log 2>&1 < /dev/null & echo $! | tee -a submitted\n"
@@ -29,9 +31,9 @@ def program(study, name, text):
     return os.pathsep.join([str(folder), study.environment()["PATH"]])
 
 
-def on_a_cluster(study, *targets):
+def on_a_cluster(study, *targets, submit=SUBMIT):
     """A command that runs a study's jobs by cluster-generic and a shell in the background."""
-    program(study, "submit", SUBMIT)
+    program(study, "submit", submit)
     return [
         *("snakemake", "--executor", "cluster-generic", "--cluster-generic-submit-cmd", "stand-ins/submit"),
         *("--jobs", "4", "--seconds-between-status-checks", "1", "--latency-wait", "20", "--", *targets),
@@ -67,6 +69,50 @@ def test_every_gpu_job_asks_for_its_gpu_memory_and_time_on_a_host_without_one(st
             assert "--gpus=1" in line and "-t 30" in line, line
             assert 4000 <= int(re.search(r"--mem (\d+)", line)[1]) < 4200, line
     assert not [line for line in asked if "prepare_dataset" in line and "--gpus" in line]
+
+
+EDITED_IN_THE_QUEUE = """#!/bin/bash
+cp {file} kept
+{edit}
+bash $1 > $1.log 2>&1
+cp kept {file}
+echo 1
+"""
+MODELS = """
+from torch import nn
+
+
+def small(in_channels, num_classes, image_size):
+    return nn.Sequential(nn.Flatten(), nn.Linear(in_channels * image_size**2, num_classes))
+"""
+
+
+@pytest.mark.parametrize(
+    "file, edit, target, changed",
+    [
+        (f"{LIBRARY}/data/preparation.py", "echo 'assert True' >> {file}", "datasets/mine.json", "the code"),
+        ("mine.npz", "cp other.npz {file}", "datasets/mine.json", "mine.npz:"),
+        ("models.py", "echo 'assert True' >> {file}", "checkpoints/mine-small-ce-seed0/history.csv", "models"),
+    ],
+)
+def test_what_is_edited_while_a_job_is_queued_and_put_back_fails_the_job(clone, file, edit, target, changed):
+    """The job's process reads the workflow anew, when the edit is there to be taken for the plan."""
+    (clone.path / "models.py").write_text(MODELS)
+    for seed, name in enumerate(("mine", "other")):
+        images = np.random.default_rng(seed).integers(0, 256, (30, 8, 8), dtype=np.uint8)
+        split = {"images": images, "labels": np.arange(30) % 3}
+        arrays = {f"{of}_{key}": value for of in ("train", "test") for key, value in split.items()}
+        np.savez(clone.path / name, **arrays)
+    clone.edit("config.yaml", "      digits: {", "      mine: {source: arrays, path: mine.npz}\n      digits: {")
+    clone.edit("config.yaml", "(?=      vgg11: )", '      small: {source: "models:small"}\n')
+    clone.edit("config.yaml", "(?=      digits-vgg11-mse)", "      mine-small-ce: {batch_size: 10}\n")
+    submit = EDITED_IN_THE_QUEUE.format(file=file, edit=edit.format(file=file))
+    clone.run(*on_a_cluster(clone, f"results/tiny/{target}", submit=submit), fails=True)
+    logs = "".join(path.read_text() for path in (clone.path / "logs/tiny").rglob("mine*.log"))
+    assert f"error: {changed}" in logs and "was changed after this" in logs and "Traceback" not in logs
+    assert clone.plan(f"results/tiny/{target}") != {}
+    clone.run("snakemake", "--cores", "1", f"results/tiny/{target}")
+    assert clone.plan(f"results/tiny/{target}") == {}
 
 
 def test_a_cluster_makes_the_same_bytes_and_provenance(fresh, completed, clone):

@@ -5,9 +5,11 @@ import re
 import shutil
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 from fingerprint import LIBRARY, closure, fingerprint, forget, last_touched
+from own_inputs import places_of_module, word_of_code
 
 
 @pytest.fixture
@@ -132,3 +134,28 @@ def test_every_step_stands_alone_in_its_closure():
         others = {name for name in closure(f"steps.{step.stem}") if re.match(r"steps\.[a-z]", name)}
         others.remove(f"steps.{step.stem}")
         assert not others, f"{step.stem} reaches {others}"
+
+
+def test_a_module_of_ones_own_is_followed_to_what_it_imports_from_beside_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("net").mkdir()
+    Path("datasets").mkdir()  # of the same name as a package that is installed
+    files = {
+        "net/__init__.py": "from .fast import build\nimport numpy, datasets\n",
+        "net/fast.py": "import blocks\nbuild = blocks.build\n",
+        "blocks.py": "build = 1  # one\n",
+        "unrelated.py": "build = 2\n",
+    }
+    for name, text in files.items():
+        Path(name).write_text(text)
+    word = word_of_code("net.fast")
+    assert [str(place) for place in places_of_module("net.fast")] == ["blocks.py", "net"]
+    Path("blocks.py").write_text("build = 1\n")
+    Path("unrelated.py").write_text("build = 3\n")
+    assert word_of_code("net.fast") == word
+    Path("blocks.py").write_text("build = 2\n")
+    assert word_of_code("net.fast") != word
+    Path("blocks.py").write_text("build = 1\n")
+    Path("net/fast.py").rename("net/faster.py")
+    assert word_of_code("net.fast") != word, "another file may be imported in its place"
+    assert word_of_code("numpy") is None

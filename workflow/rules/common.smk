@@ -48,6 +48,21 @@ STEP = "python -m run_step --code {params.code} --reads {input} --makes {output}
 # A job's process reads the Snakefile anew, perhaps hours later: it gets the configuration that was planned with.
 PLANNED = Path(os.environ.get("NEURAL_COLLAPSE_PLAN", ""))
 
+# So it does what jobs were told of code and of files of the user's own: what these hold when the job's process looks is
+# for the job to hold against that, and no new plan.
+PLANNED_WORDS = Path(".snakemake/records/words.json")
+WORDS = {}
+if not workflow.is_main_process and PLANNED_WORDS.is_file():
+    WORDS = json.loads(PLANNED_WORDS.read_text())
+
+
+def as_planned(what, tell):
+    """What a job is told of something that may change later: what `tell()` gave when the jobs were planned."""
+    if what not in WORDS:
+        WORDS[what] = tell()
+    return WORDS[what]
+
+
 # Why what has changed is said to change nothing: see `Records.accept`.
 ACCEPTS = config.pop("accept", None)
 
@@ -241,18 +256,26 @@ def code(step, *modules, own=()):
     Then the words of what it reads of its user's own.
     """
     modules = (f"steps.{step}", *modules)
-    return " ".join([fingerprint(*modules), *modules, *map(shlex.quote, filter(None, own))])
+    planned = as_planned(" ".join(modules), lambda: fingerprint(*modules))
+    return " ".join([planned, *modules, *map(shlex.quote, filter(None, own))])
 
 
 def code_of_run(step, run, *modules, own=()):
     """With what the step loads for a run: the file of its network, those of `modules`, and a module of one's own."""
-    own = [word_of_code(module_of_own(run)), *own]
+    name = module_of_own(run)
+    own = [as_planned(f"code:{name}", lambda: word_of_code(name)), *own]
     return code(step, f"train.networks.{building_module(run.architecture)}", *modules, own=own)
 
 
 def module_of_own(run):
     """The module of a network `module:function`; empty for any other."""
     return run.architecture.partition(":")[0] if ":" in run.architecture else ""
+
+
+def files_named(run):
+    """What may be a file among the options of a network of another library, or of one's own."""
+    of_others = of_another_library(run.architecture)
+    return [value for value in run.network_options.values() if of_others and isinstance(value, str)]
 
 
 def pins_of_run(step, run):

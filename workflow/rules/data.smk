@@ -18,7 +18,7 @@ def own_data(wildcards):
         return ""
     path, origin = Path(path).expanduser(), Path(f"{PLACE}/datasets/{wildcards.dataset}.origin.json")
     if path.exists():
-        return flags({"content": content_digest(path)})
+        return flags({"content": as_planned(f"data:{path}", lambda: content_digest(path))})
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # absent, or damaged and made again
         return flags({"content": json.loads(origin.read_text())["sha256"]})
     return ""
@@ -32,7 +32,8 @@ def origin_of(run):
 def recorded_of(run):
     """What the card says of a run's files; nothing, where there is none."""
     with contextlib.suppress(OSError, ValueError):
-        return json.loads(Path(workflow.modifier.modify_path(origin_of(run))).read_text())
+        found = json.loads(Path(workflow.modifier.modify_path(origin_of(run))).read_text())
+        return found if isinstance(found, dict) else {}
     return {}
 
 
@@ -48,7 +49,7 @@ def content_of_files(run):
     """What the files hold that a run brings; where they are absent (a clone), what is recorded."""
     if not are_there(run.brings.files):
         return recorded_of(run).get("sha256")
-    return digest_of_files(run.brings.files, lambda file: checksum(file, HOLDS))
+    return as_planned(f"run:{run}", lambda: digest_of_files(run.brings.files, lambda file: checksum(file, HOLDS)))
 
 
 def files_brought_by(run):
@@ -64,28 +65,36 @@ def brought_files(run):
 
 
 def name_own_files_to_dvc():
-    """Write down which files of the user's own are here, for DVC to watch (`own` in workflow/dvc.yaml)."""
+    """Write down which files of the user's own are here, for DVC to watch (`own` in workflow/dvc.yaml).
+
+    But for what lies among the workflow's own: DVC would have it depend on itself.
+    """
     file = WORKFLOW / "params.yaml"
-    known = json.loads(file.read_text())["own"] if file.exists() else {}
+    known = {}
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # absent, or damaged
+        known = json.loads(file.read_text())["own"]
     here = {name.partition("-")[0]: own["path"] for name, own in STUDY.datasets.items() if own["path"]}
     for run in STUDY.runs:
         here |= {
             f"{run}-{number}": folder_of(file) for number, file in enumerate(run.brings.files if run.brings else ())
         }
-        if weights := run.network_options.get("weights"):
-            here[f"{run.pair}-weights"] = weights
+        here |= {f"{run.pair}-{number}": file for number, file in enumerate(files_named(run))}
         here |= {f"code-{place.name}": place for place in places_of_module(module_of_own(run))}
-    named = {name: own for name, own in known.items() if own["study"] != STUDY.name}
-    named |= {
-        f"{STUDY.name}-{name}".replace(".", "_"): {"study": STUDY.name, "path": str(Path(path).expanduser())}
-        for name, path in here.items()
-    }
-    named = {name: own for name, own in named.items() if Path(own["path"]).exists()}
+    named = {name: own for name, own in known.items() if own["study"] in CONFIG["studies"].keys() - {STUDY.name}}
+    for name, path in here.items():
+        path = os.path.expanduser(path)
+        key = f"{STUDY.name}-{name}-{digest(path)[:8]}".replace(".", "_")
+        named[key] = {"study": STUDY.name, "path": path}
+    ours = [Path(folder).resolve() for folder in ("results", WORKFLOW)]
+    for key, own in list(named.items()):
+        place = Path(own["path"]).resolve()
+        if not place.exists() or any(place in (folder, *folder.parents) or folder in place.parents for folder in ours):
+            del named[key]
     if named != known:
         write_json(file, {"own": named})
 
 
-if workflow.is_main_process and not IS_MODULE:
+if workflow.is_main_process and not IS_MODULE and not workflow.overwrite_configfiles:  # DVC reads config.yaml alone
     name_own_files_to_dvc()
 
 
@@ -128,13 +137,13 @@ rule find_files:
         "../../envs/training.yaml"
     params:
         run=lambda wildcards: brought_files(wildcards.run),
-        content=lambda wildcards: content_of_files(RUNS[wildcards.run]),
+        content=lambda wildcards: flags({"content": content_of_files(RUNS[wildcards.run])}),
         code=code("find_files"),
         environment=pins("steps.find_files"),
     message:
         "Look at the files of {wildcards.run}"
     shell:
-        STEP + "find-files {params.run} --content {params.content} --output {output} > {log} 2>&1"
+        STEP + "find-files {params.run} {params.content} --output {output} > {log} 2>&1"
 
 
 if workflow.is_main_process and any(run.brings for run in STUDY.runs):

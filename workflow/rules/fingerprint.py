@@ -77,14 +77,15 @@ def fingerprint(*modules: str, library: Path = LIBRARY) -> str:
 
 
 def fingerprint_of_files(paths: Iterable[Path]) -> str:
-    """Sixteen hexadecimal digits for all that Python files of a user's own say, but for comments and docstrings."""
+    """Sixteen digits for the names of a user's own Python files and what they say, but for comments and docstrings."""
     found = []
     for path in paths:
         text = path.read_bytes()
         try:
-            found.append("\n".join(_walk(ast.parse(text))))
+            said = "\n".join(_walk(ast.parse(text)))
         except (SyntaxError, ValueError):  # the job says so
-            found.append(hashlib.sha256(text).hexdigest())
+            said = hashlib.sha256(text).hexdigest()
+        found.append(f"{path.as_posix()}\n{said}")
     return hashlib.sha256("\n\n".join(found).encode()).hexdigest()[:16]
 
 

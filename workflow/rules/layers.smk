@@ -139,6 +139,7 @@ else:
                 if not TOUCHES:
                     keep_records()  # of what a Snakemake that was killed had finished
                 os.environ["NEURAL_COLLAPSE_PLAN"] = RECORDS.keep_plan(config)
+                PLANNED_WORDS.unlink(missing_ok=True)
                 if IS_MODULE:  # whose hooks below nobody calls
                     atexit.register(keep_records)
         elif not LOOKS:
@@ -152,6 +153,7 @@ else:
 onstart:
     # The receipts of the jobs say what they read: Snakemake need not read every checkpoint once more to end a job.
     workflow.persistence.max_checksum_file_size = 0
+    write_json(PLANNED_WORDS, WORDS)
     forget_what_did_not_happen(workflow.dag, RECORDS.made_as_before)
     # Jobs append to their logs, so that those of a first attempt are there after a second: each run begins anew.
     for log in {log for job in workflow.dag.needrun_jobs() for log in job.log}:

@@ -167,7 +167,7 @@ rule list_runs:
     conda:
         "../../envs/analysis.yaml"
     params:
-        runs=digest(sorted(settings_of_runs(STUDY), key=str)),
+        runs=digest(settings_of_runs(STUDY)),
         study=STUDY.name,
         code=code("list_runs"),
         environment=pins("steps.list_runs"),

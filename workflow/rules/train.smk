@@ -1,8 +1,4 @@
-import functools
-
 from own_inputs import word_of_file
-
-word_of_weights = functools.cache(word_of_file)
 
 
 def training_settings(run):
@@ -15,19 +11,21 @@ def training_settings(run):
 
 
 def code_of_training(step, run, output):
-    """With the loss, and the file of weights that a training starts from: what it holds or, without it, is recorded."""
-    weights = run.network_options.get("weights")
-    word = weights and (word_of_weights(weights) or recorded_word(weights, output))
-    return code_of_run(step, run, f"train.losses.{run.loss}", own=[word])
+    """With the loss, and every file that the network's options name: what it holds or, without it, is recorded."""
+    words = [
+        as_planned(f"file:{file} of {output}", lambda file=file: word_of_file(file) or recorded_word(file, output))
+        for file in files_named(run)
+    ]
+    return code_of_run(step, run, f"train.losses.{run.loss}", own=words)
 
 
 def recorded_word(file, output):
-    """The word of a file of weights that the entry of a training's output has, if there is one."""
+    """The word of a file that the entry of a training's output has, if there is one."""
     recorded = Path(PLACE) / "provenance" / f"{'train' if output.endswith('history.csv') else 'sweep'}.json"
     if recorded.is_file():
-        made = [json.dumps(job) for job in json.loads(recorded.read_text())["jobs"] if output in job["outputs"]]
-        found = [content for job in made for content in re.findall("@([0-9a-f]{64})", job)]
-        return f"file:{file}@{found[0]}" if found else None
+        made = [str(job) for job in json.loads(recorded.read_text())["jobs"] if output in job["outputs"]]
+        found = [word for job in made for word in re.findall(f"file:{re.escape(file)}@[0-9a-f]{{64}}", job)]
+        return found[0] if found else None
 
 
 def chosen_learning_rate(wildcards):

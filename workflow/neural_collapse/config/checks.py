@@ -144,6 +144,8 @@ def _as_meant(value: Any, key: str = "") -> Any:
         return {name: named[name] for name in sorted(named)}
     if isinstance(value, list):
         return [_as_meant(item) for item in value]
+    if key == "study" and isinstance(value, int):  # one that is called 7
+        return str(value)
     if isinstance(value, str) and key not in _TEXTS and _EXPONENTIAL.fullmatch(value):
         value = float(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -5,6 +5,8 @@ A path names them, in which `{epoch}` stands for a whole number and `*` for anyt
 
 import glob
 import hashlib
+import itertools
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -84,12 +86,15 @@ def sha256_of(file: str) -> str:
 
 def last_touched(path: Path) -> int:
     """When a file, or any in a folder, was last written, replaced or taken away, in nanoseconds; 0 for none."""
-    return max((place.stat().st_ctime_ns for place in (path, *path.rglob("*")) if place.exists()), default=0)
+    inside = (
+        Path(folder, name) for folder, *names in os.walk(path, followlinks=True) for name in itertools.chain(*names)
+    )
+    return max((place.stat().st_ctime_ns for place in (path, *inside) if place.exists()), default=0)
 
 
 def folder_of(pattern: str) -> Path:
     """The file or folder below which all files lie that a path names."""
-    parts = Path(pattern).expanduser().parts
+    parts = Path(os.path.expanduser(pattern)).parts
     fixed = [i for i, part in enumerate(parts) if "*" in part or "{" in part]
     return Path(*parts[: fixed[0]] if fixed else parts)
 
@@ -104,7 +109,7 @@ def files_of(path: Path) -> list[Path]:
 
 def _matching(pattern: str) -> list[Found]:
     """What a path names, by epoch and name."""
-    path = Path(pattern).expanduser().as_posix()
+    path = Path(os.path.expanduser(pattern)).as_posix()
     marks = re.split(r"(\{epoch\}|\*+)", path)
     asked = "".join("*" if mark.startswith(("*", "{epoch}")) else glob.escape(mark) for mark in marks)
     kinds = {"{epoch}": r"0*(?P<epoch>[0-9]{1,9})"}

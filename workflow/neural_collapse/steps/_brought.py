@@ -1,12 +1,14 @@
 """What the steps share that read the files which a run brings: the flags that name it, and the look at its files."""
 
 import argparse
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..config.brought import Brought
 from ..config.checks import read_config
 from ..config.runs import load_study
-from ..data.own_files import digest_of_files, found_files, sha256_of
+from ..data.own_files import digest_of_files, found_files, last_touched, sha256_of
 from ..errors import InputError
 from ..storage import read_json
 
@@ -27,16 +29,21 @@ def brought_by(options: argparse.Namespace) -> Brought:
     return found
 
 
-def files_by_epoch(options: argparse.Namespace, card: Path) -> dict[int | None, list[Path]]:
-    """The files of the run (`found_files`), if they are what a file of `find-files` says of them.
+@contextlib.contextmanager
+def files_by_epoch(options: argparse.Namespace, card: Path) -> Iterator[dict[int | None, list[Path]]]:
+    """The files of the run (`found_files`), to be read in the block.
 
     Raises
     ------
     InputError
-        Where they aren't there, or are others.
+        Where they aren't there, aren't what a file of `find-files` says of them, or change before the block ends.
     """
     patterns = brought_by(options).files
     found = found_files(patterns, options.run_name)
-    if digest_of_files(patterns, sha256_of) != read_json(card, "a file of `find-files`", "sha256")["sha256"]:
+    files = [path for paths in found.values() for path in paths]
+    touched = max(map(last_touched, files))
+    same = digest_of_files(patterns, sha256_of) == read_json(card, "a file of `find-files`", "sha256")["sha256"]
+    if same:
+        yield found
+    if not same or max(map(last_touched, files)) != touched:
         raise InputError(f"{options.run_name}: its files were changed meanwhile; repeat the command.")
-    return found

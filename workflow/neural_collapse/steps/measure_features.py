@@ -31,9 +31,9 @@ def run(options: argparse.Namespace) -> None:
     if not 0 <= options.weight_decay < math.inf:
         raise InputError(f"--weight-decay: must be a number of at least 0, found {options.weight_decay}.")
     run = RunKey(options.dataset, options.network, options.loss, options.variant, options.seed)
-    files = files_by_epoch(options, options.files)
     names = {what: str(name) for what, name in options.arrays}
-    values = measure_epochs(files, name=str(run), names=names, loss=options.loss, weight_decay=options.weight_decay)
+    with files_by_epoch(options, options.files) as files:
+        values = measure_epochs(files, name=str(run), names=names, loss=options.loss, weight_decay=options.weight_decay)
     write_measures(options.output, run, values)
     epochs = sorted({epoch for epoch, *_ in values})
     print(f"{run}: {len(values)} values at {len(epochs)} epochs, from {epochs[0]} to {epochs[-1]}")

@@ -25,7 +25,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    files = _by_epoch(files_by_epoch(options, options.files), options.run_name)
+    with files_by_epoch(options, options.files) as found:
+        _take(_by_epoch(found, options.run_name), options)
+
+
+def _take(files: dict[int, Path], options: argparse.Namespace) -> None:
     if len(files) != len(options.output):
         raise InputError(f"--output: {len(options.output)} checkpoints can't hold {len(files)} epochs.")
     card = read_json(options.card, "a data set's card", "image", "classes")
