@@ -8,7 +8,7 @@ import pytest
 
 from neural_collapse.__main__ import main
 from neural_collapse.config.names import PLAIN
-from neural_collapse.metrics.tables import COLUMNS
+from neural_collapse.metrics.runs import COLUMNS
 from neural_collapse.storage import write_csv, write_json
 
 playwright = pytest.importorskip("playwright.sync_api")

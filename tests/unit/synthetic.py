@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from neural_collapse.metrics.tables import COLUMNS
+from neural_collapse.metrics.runs import COLUMNS
 from neural_collapse.train.schedule import measured_epochs
 
 

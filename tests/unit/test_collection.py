@@ -6,7 +6,8 @@ from synthetic import synthetic_run
 
 from neural_collapse.__main__ import main
 from neural_collapse.errors import InputError
-from neural_collapse.metrics.tables import COLUMNS, family, read_tables, runs, summarise, title, zero_error_epoch
+from neural_collapse.metrics.runs import COLUMNS, family, title
+from neural_collapse.metrics.tables import read_tables, runs, summarise, zero_error_epoch
 from neural_collapse.storage import write_csv
 
 

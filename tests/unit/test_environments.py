@@ -66,6 +66,16 @@ def test_every_rule_depends_on_the_pins_of_its_step(rule):
     assert set(environments.DECIDED_BY) == by_rules
 
 
+def test_a_job_that_every_run_has_starts_without_pandas():
+    steps = ("train", "try_learning_rate", "extract_features", "attack", "measure_run", "portrait")
+    assert not any("pandas" in environments.DECIDED_BY[step] for step in steps)
+    imports = "".join(f"import neural_collapse.steps.{step}\n" for step in steps)
+    code = f"import sys\n{imports}assert 'pandas' not in sys.modules"
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+
+
 def test_every_pin_decides_some_job_or_is_known_to_decide_none():
     loaded = [f"{package}.{module}" for of in LOADED.values() for package in of for module in modules(package)]
     deciding = {name for step in environments.DECIDED_BY for name in environments.deciding(step, *loaded)}

@@ -22,7 +22,7 @@ from neural_collapse.metrics.out_of_distribution import (
     false_positive_rate,
     out_of_distribution_measures,
 )
-from neural_collapse.metrics.tables import COLUMNS
+from neural_collapse.metrics.runs import COLUMNS
 from neural_collapse.train import networks
 
 CLASSES, LENGTH = 3, 12

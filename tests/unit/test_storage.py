@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from neural_collapse.errors import InputError
-from neural_collapse.storage import read_arrays, read_metadata, whole_file, write_arrays
+from neural_collapse.storage import read_arrays, read_metadata, whole_file, write_arrays, write_csv, write_rows
 
 WRITE = """
 import numpy as np
@@ -32,6 +33,24 @@ def test_arrays_and_metadata_read_back_and_have_the_same_bytes_in_every_process(
     assert read_metadata(path)["x"] == ["x", 1]
     (tmp_path / "other").touch()
     assert os.stat(path).st_mode == os.stat(tmp_path / "other").st_mode, "a group shares these files"
+
+
+def test_rows_are_written_as_the_same_table_is(tmp_path):
+    generator = np.random.default_rng(0)
+    values = [
+        *(generator.normal(size=500) * 10.0 ** generator.integers(-320, 300, 500)),
+        0.0,
+        -0.0,
+        3.0,
+        1e16,
+        np.nan,
+        np.inf,
+    ]
+    rows = [("a, b", place, float(value), place % 2 == 0) for place, value in enumerate(values)]
+    columns = ["text", "count", "value", "flag"]
+    write_csv(tmp_path / "table.csv", pd.DataFrame(rows, columns=columns))
+    write_rows(tmp_path / "rows.csv", columns, rows)
+    assert (tmp_path / "rows.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
 
 
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):

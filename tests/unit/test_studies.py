@@ -10,8 +10,8 @@ from conftest import ROOT, as_committed
 
 from neural_collapse.config.checks import read_config
 from neural_collapse.config.runs import load_study, settings_of_runs
+from neural_collapse.metrics.runs import RunKey
 from neural_collapse.metrics.settings import read_runs
-from neural_collapse.metrics.tables import RunKey
 
 CONFIG = read_config(ROOT / "config.yaml")
 STUDIES = ["weight_decay", "imbalance", "bottleneck", "losses", "layers", "out_of_distribution"]

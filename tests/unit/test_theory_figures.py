@@ -16,7 +16,8 @@ from neural_collapse.figures import (
     figure_unconstrained_features,
 )
 from neural_collapse.figures.spectra import with_laws
-from neural_collapse.metrics.tables import COLUMNS, curve
+from neural_collapse.metrics.runs import COLUMNS
+from neural_collapse.metrics.tables import curve
 from neural_collapse.theory.central_path import closed_form
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+import subprocess
+import sys
 import textwrap
 import time
 from pathlib import Path
@@ -52,6 +54,27 @@ def test_comments_docstrings_and_formatting_do_not_count(library):
     other = SOURCE.replace('"""A module."""', "# gone").replace("A method.", "Another.").replace("b=2.5", "b = 2.50")
     other = other.replace('"""A class."""', "").replace(": yield", ":\n        yield")
     assert fingerprint("m", library=library(m=SOURCE)) == fingerprint("m", library=library(m=other))
+
+
+RECALL = """
+import sys
+import fingerprint
+fingerprint.{how}()
+if "{how}" == "recall":
+    fingerprint._parsed = None
+print(fingerprint.fingerprint("steps.portrait"), fingerprint.SOURCES.exists())
+"""
+
+
+def test_a_job_recalls_what_its_planner_read(tmp_path):
+    def process(how):
+        command = [sys.executable, "-c", RECALL.format(how=how)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        return subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True).stdout
+
+    planned = fingerprint("steps.portrait")
+    assert process("remember") == f"{planned} False\n"
+    assert process("recall") == f"{planned} True\n", "every source was read by the process before"
 
 
 @pytest.mark.parametrize(

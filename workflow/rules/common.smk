@@ -16,7 +16,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from attempts import keep_logs_of_earlier_attempts
 from environments import mixture, pins
-from fingerprint import fingerprint, remember_in
+from fingerprint import fingerprint, remember
 from neural_collapse.data.own_files import found_files
 from neural_collapse.data.preparation import content_digest, own_path
 from neural_collapse.config.checks import checked
@@ -32,7 +32,7 @@ from scheduler import handle_sigterm_in_a_thread, look_again_once_at_a_time
 handle_sigterm_in_a_thread()
 look_again_once_at_a_time()
 keep_logs_of_earlier_attempts()
-remember_in(Path(".snakemake/records/sources.json"))
+remember()
 
 # Jobs find the library, and the interpreter that runs Snakemake unless conda brings its own. The shell says so after
 # conda has activated an environment: Snakemake keeps PYTHONPATH from such jobs, and where conda's base environment was

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from neural_collapse.storage import whole_file
 
 LIBRARY = Path(__file__).parents[1] / "neural_collapse"
+SOURCES = Path(".snakemake/records/sources.json")
 
 # What decides whether and when a file is written, and not what is in it: a job's settings are its parameters, whoever
 # checks them, and a stopped training goes on to the same bytes.
@@ -42,15 +43,20 @@ def forget() -> None:
         remembered.cache_clear()
 
 
-def remember_in(path: Path) -> None:
-    """Keep what is read of each source in a file, by the source's content, for the next process that calls this."""
+def recall() -> None:
+    """Take over what was read of each source, by the source's content, from the last process that remembered."""
     with contextlib.suppress(OSError, ValueError, TypeError):
-        _sources.update(json.loads(path.read_text()))
+        _sources.update(json.loads(SOURCES.read_text()))
+
+
+def remember() -> None:
+    """Recall, and keep what this process reads for the next one."""
+    recall()
     before = set(_sources)
 
     def keep() -> None:
         if _sources.keys() - before:
-            with contextlib.suppress(OSError), whole_file(path) as temporary:  # a folder that is read-only
+            with contextlib.suppress(OSError), whole_file(SOURCES) as temporary:  # a folder that is read-only
                 temporary.write_text(json.dumps({content: _sources[content] for content in _seen}))
 
     atexit.register(keep)

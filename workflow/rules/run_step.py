@@ -22,7 +22,7 @@ import own_inputs
 import receipts
 from contents import checksum
 from environments import ran_with
-from fingerprint import closure, fingerprint, forget, last_touched
+from fingerprint import closure, fingerprint, forget, last_touched, recall
 
 from neural_collapse.errors import InputError
 
@@ -77,6 +77,7 @@ def main() -> int:
     ticket = receipts.begin(options.makes)
     read = {path: checksum(path) for path in options.reads}
     code = Code.of(options.code)
+    recall()  # most of a job's sources, from whoever planned it
     touched = code.last_touched()
     if changed := code.changed():
         return _refuse(f"{changed} was changed after this job was planned; repeat the command.")

@@ -23,8 +23,9 @@ import pandas as pd
 from scipy.special import betaincinv
 
 from ..config.names import PLAIN
+from ..metrics.runs import RunKey, family
 from ..metrics.settings import along, in_words, varied
-from ..metrics.tables import RunKey, curve, family, runs, zero_error_epoch
+from ..metrics.tables import curve, runs, zero_error_epoch
 
 COLUMNS = [
     *("claim", "source", "scope", "runs", "statement", "paper", "quantity"),

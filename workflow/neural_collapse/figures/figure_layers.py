@@ -11,7 +11,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from ..errors import InputError
-from ..metrics.tables import runs, title, title_of_variant
+from ..metrics.runs import title, title_of_variant
+from ..metrics.tables import runs
 from .style import CLASS_MEANS, STYLE, finish_values
 
 READS = "metrics"

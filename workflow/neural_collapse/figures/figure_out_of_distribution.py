@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 
 from ..config.names import LEFT_OUT
 from ..errors import InputError
-from ..metrics.tables import runs, title, title_of_variant, zero_error_epoch
+from ..metrics.runs import title, title_of_variant
+from ..metrics.tables import runs, zero_error_epoch
 from .style import CLASS_MEANS, CLASSIFIERS, FIFTH, FOURTH, STYLE, THIRD, TOTAL, YARDSTICK, Look
 
 READS = "out_of_distribution"

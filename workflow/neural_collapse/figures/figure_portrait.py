@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from ..config.names import parts_of_pair
 from ..errors import InputError
 from ..metrics.portrait import REACH, Portrait, read_portraits, simplex
-from ..metrics.tables import title, title_of_variant
+from ..metrics.runs import title, title_of_variant
 from .style import CLASS_MEANS, CLASSIFIERS, STYLE, THIRD
 
 READS = "portraits"

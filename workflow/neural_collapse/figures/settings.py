@@ -18,8 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
+from ..metrics.runs import RunKey, title
 from ..metrics.settings import along, in_words, read_runs, varied
-from ..metrics.tables import RunKey, curve, read_tables, runs, title
+from ..metrics.tables import curve, read_tables, runs
 from .style import CLASS_MEANS, CLASSIFIERS, FOURTH, STYLE, THIRD, Look, NothingToDraw, finish_values
 
 _LOOKS = [

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..metrics.tables import COLUMNS, runs, zero_error_epoch
+from ..metrics.runs import COLUMNS
+from ..metrics.tables import runs, zero_error_epoch
 from ..theory.central_path import closed_form, fitted_times
 
 

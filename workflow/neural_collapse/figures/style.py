@@ -28,19 +28,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from ..config.names import UNKNOWN
 from ..errors import InputError, shortened
-from ..metrics.tables import (
-    DATASETS,
-    FAMILIES,
-    LOSSES,
-    RunKey,
-    by_number,
-    family,
-    order,
-    runs,
-    title,
-    title_of_variant,
-    zero_error_epoch,
-)
+from ..metrics.runs import DATASETS, FAMILIES, LOSSES, RunKey, by_number, family, order, title, title_of_variant
+from ..metrics.tables import runs, zero_error_epoch
 from ..storage import whole_file
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ..metrics.tables import RunKey, curve, runs, title, title_of_variant, zero_error_epoch
+from ..metrics.runs import RunKey, title, title_of_variant
+from ..metrics.tables import curve, runs, zero_error_epoch
 
 # Han, Papyan & Donoho (2022), Table 1: test accuracy in % at the first epoch of zero train error, and at the last.
 PAPER_TABLE_1 = {

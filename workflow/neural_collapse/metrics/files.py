@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..features.files import Dump, Split, read_features
 from ..features.moments import example_measures
 from .measures import collapse_measures
-from .tables import COLUMNS
+from .runs import COLUMNS
 
 _OF_MSE = ("loss", "classifier_distance", "distance_")  # the decomposition around least squares
 _ROWS = 4096  # at a time
@@ -45,7 +45,7 @@ def measure_files(
     Returns
     -------
     pandas.DataFrame
-        The columns of `metrics.tables.COLUMNS`; `network` is the name of the `Dump`. The nearest class centres of a
+        The columns of `metrics.runs.COLUMNS`; `network` is the name of the `Dump`. The nearest class centres of a
         test split are those of the train split beside it. Without a classifier, what needs none is measured.
 
     Raises

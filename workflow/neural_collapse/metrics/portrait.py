@@ -12,7 +12,7 @@ from ..config.names import PLAIN, parts_of_pair
 from ..errors import InputError
 from ..features.moments import Sample
 from ..storage import read_json, whole_file
-from .tables import by_number
+from .runs import by_number
 
 REACH = 1.7
 """Of what is drawn about the centre, in norms of the class means."""

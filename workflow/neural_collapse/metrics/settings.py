@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..storage import write_csv
-from .tables import RunKey, in_paper_order
+from .runs import RunKey, in_paper_order
 
 _TRAINING = [name for name in RunKey._fields if name != "seed"]
 _PAIR = ["dataset", "network", "loss"]

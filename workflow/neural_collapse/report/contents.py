@@ -9,7 +9,8 @@ import pandas as pd
 
 from ..figures.claims import share_at_end
 from ..metrics.portrait import REACH, Portrait, simplex
-from ..metrics.tables import RunKey, curve, runs, title, title_of_variant, zero_error_epoch
+from ..metrics.runs import RunKey, title, title_of_variant
+from ..metrics.tables import curve, runs, zero_error_epoch
 
 # Known measures by what they are about, and what a reader calls them; others come last, by name.
 MEASURES = {

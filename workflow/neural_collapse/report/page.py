@@ -18,7 +18,7 @@ from ..config.declarations import known_figures, literals
 from ..errors import InputError
 from ..figures.table_1 import PAPER_TABLE_1, accuracy_table
 from ..metrics.portrait import Portrait
-from ..metrics.tables import DATASETS, RunKey, order, title, title_of_variant
+from ..metrics.runs import DATASETS, RunKey, order, title, title_of_variant
 from . import contents
 
 _HERE = Path(__file__).parent

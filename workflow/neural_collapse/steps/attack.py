@@ -6,11 +6,12 @@ where it decides a claim: at the first measured epoch with zero train error (99.
 """
 
 import argparse
+import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise, starmap
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -18,7 +19,7 @@ from ..config.names import PLAIN
 from ..data.dataset import Dataset, read_dataset, standardise
 from ..device import prepare_device
 from ..metrics.adversarial import choose_images, deepfool, least_perturbations, nearest_other, perturbation_sizes
-from ..metrics.tables import ZERO_ERROR, RunKey, write_measures
+from ..metrics.runs import ZERO_ERROR, RunKey, write_measures
 from ..train.checkpoints import load_network
 from ._options import setting
 from ._stopping import stop_argument, stop_requests
@@ -100,12 +101,12 @@ def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> list[
         if not first and place not in attacked:
             continue
         perturbations, fooled = deepfool(network, images, iterations=options.iterations, overshoot=options.overshoot)
-        sizes = pd.Series(perturbation_sizes(images, perturbations, fooled).cpu())  # empty where no image is fooled
-        in_pixels = pd.Series(perturbation_sizes(images * std + mean, perturbations * std, fooled).cpu())
+        sizes = perturbation_sizes(images, perturbations, fooled)
+        in_pixels = perturbation_sizes(images * std + mean, perturbations * std, fooled)
         measures = {
-            "robustness": sizes.mean(),
-            "robustness__median": sizes.median(),
-            "robustness__pixel": in_pixels.mean(),
+            "robustness": _if_any(np.mean, sizes),
+            "robustness__median": _if_any(np.median, sizes),
+            "robustness__pixel": _if_any(np.mean, in_pixels),
             "robustness__failures": len(images) - int(fooled.sum()),
             "robustness__nearest_other": yardstick,
         }
@@ -115,8 +116,13 @@ def _attack_all(options: argparse.Namespace, check: Callable[[], None]) -> list[
             measures["robustness__minimum"] = perturbation_sizes(images, *least).mean().item()
         failures = measures["robustness__failures"]
         tqdm.write(f"epoch {epoch}: robustness {measures['robustness']:.4f}, {failures} images not fooled")
-        rows += [(epoch, "test", measure, float(value)) for measure, value in measures.items()]
+        rows += [(epoch, "test", measure, value) for measure, value in measures.items()]
     return rows
+
+
+def _if_any(statistic: Callable[[np.ndarray], np.floating], sizes: torch.Tensor) -> float:
+    """Of the images that were fooled; NaN where there are none."""
+    return float(statistic(sizes.cpu().numpy())) if len(sizes) else math.nan
 
 
 def _spread(checkpoints: int, chosen: int | str) -> set[int]:

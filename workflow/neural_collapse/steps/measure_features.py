@@ -7,7 +7,7 @@ from pathlib import Path
 from ..config.names import PLAIN
 from ..errors import InputError
 from ..metrics.files import measure_epochs
-from ..metrics.tables import RunKey, write_measures
+from ..metrics.runs import RunKey, write_measures
 from ._brought import brought_arguments, files_by_epoch
 from ._options import key_value, setting
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..config.names import PLAIN
 from ..features.out_of_distribution import read_outlooks
 from ..metrics.out_of_distribution import out_of_distribution_measures
-from ..metrics.tables import RunKey, write_measures
+from ..metrics.runs import RunKey, write_measures
 from ._options import setting
 
 

@@ -9,7 +9,7 @@ from ..config.names import PLAIN
 from ..errors import InputError
 from ..features.moments import read_snapshots
 from ..metrics.measures import snapshot_measures
-from ..metrics.tables import RunKey, write_measures
+from ..metrics.runs import RunKey, write_measures
 from ._options import setting
 
 

@@ -1,13 +1,12 @@
 """Train one network; keep it at its measured epochs, with a history of every epoch."""
 
 import argparse
-from dataclasses import asdict
+from dataclasses import astuple, fields
 from pathlib import Path
 
-import pandas as pd
-
-from ..storage import write_csv
+from ..storage import write_rows
 from ..train.schedule import measured_epochs
+from ..train.training import EpochRecord
 from ._options import setting
 from ._training import (
     given_learning_rates,
@@ -38,5 +37,5 @@ def run(options: argparse.Namespace) -> None:
     measured = measured_epochs(settings.epochs, options.measured_epochs)
     with working_training(options, settings, measured) as (training, folder):
         history = list(train_epochs(training, folder))
-        write_csv(options.history, pd.DataFrame([asdict(record) for record in history]))
+        write_rows(options.history, [field.name for field in fields(EpochRecord)], map(astuple, history))
         folder.publish(options.checkpoints)

@@ -1,12 +1,11 @@
 """Train one network at one learning rate of a sweep; record its errors, or that it diverged."""
 
 import argparse
+import math
 from pathlib import Path
 
-import pandas as pd
-
 from ..errors import InputError
-from ..storage import write_csv
+from ..storage import write_rows
 from ..train.training import DivergenceError
 from ._training import (
     given_learning_rates,
@@ -40,8 +39,8 @@ def run(options: argparse.Namespace) -> None:
         rows = _tried(options, rates[options.place])
     else:
         print(f"no learning rate is left to try here: {len(rates)} of the round before went on", flush=True)
-        rows = [(None, options.epochs, 0, None, None, None, False)]
-    write_csv(options.output, pd.DataFrame(rows, columns=_COLUMNS))
+        rows = [(math.nan, options.epochs, 0, math.nan, math.nan, math.nan, False)]
+    write_rows(options.output, _COLUMNS, rows)
 
 
 def _tried(options: argparse.Namespace, rate: float) -> list[tuple]:
@@ -54,5 +53,5 @@ def _tried(options: argparse.Namespace, rate: float) -> list[tuple]:
                 rows.append((rate, settings.epochs, record.epoch, *errors, False))
         except DivergenceError as error:
             print(error, flush=True)
-            rows.append((rate, settings.epochs, len(rows) + 1, None, None, None, True))
+            rows.append((rate, settings.epochs, len(rows) + 1, math.nan, math.nan, math.nan, True))
     return rows
