@@ -108,8 +108,11 @@ def test_everything_is_drawn_and_accessible_on_a_phone_and_a_desktop_in_light_an
     page = visit(width, theme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page is wider than the screen"
     for picture in page.locator("img").all():
+        before = picture.bounding_box()
         picture.scroll_into_view_if_needed()
         page.wait_for_function("image => image.complete && image.naturalWidth > 100", arg=picture.element_handle())
+        after = picture.bounding_box()
+        assert (before["width"], before["height"]) == (after["width"], after["height"]), "the text below it jumped"
         assert picture.get_attribute("alt")
     charts = page.locator(".vega-embed svg")
     assert charts.count() >= 2 + page.locator("#overview > div").count()
